@@ -1,0 +1,53 @@
+package andon
+
+// The words between an agent and the server. Agents call; the server never does.
+
+// A Hello is what an agent says when it connects.
+type Hello struct {
+	Agent  AgentName         `json:"agent"`
+	Slots  int               `json:"slots"`
+	Labels map[string]string `json:"labels,omitempty"`
+	Build  string            `json:"build"`
+}
+
+// A Welcome is the answer to a Hello.
+type Welcome struct {
+	Plant string `json:"plant"`
+	Epoch int64  `json:"epoch"` // of this connection; goes with everything that the agent says
+	// HeartbeatMS is how often, at least, the agent must ask for work to count as there.
+	HeartbeatMS int64 `json:"heartbeat_ms"`
+}
+
+// A WorkRequest asks for work newer than what the agent has. It is the agent's heartbeat too.
+type WorkRequest struct {
+	Epoch    int64 `json:"epoch"`
+	Revision int64 `json:"revision"` // of the newest Work that the agent has; 0: none
+}
+
+// Work is everything that an agent should do: complete, never a difference.
+type Work struct {
+	Revision int64     `json:"revision"` // grows whenever the content changes
+	Leases   []Lease   `json:"leases"`   // tasks that are this agent's now
+	Desired  []Desired `json:"desired"`  // places that have, or had, copies or routes on this host
+}
+
+// A TaskReport tells the server how a leased task ended. The agent repeats it until it is
+// acknowledged; the server accepts each token once.
+type TaskReport struct {
+	Epoch  int64      `json:"epoch"`
+	Task   TaskID     `json:"task"`
+	Token  Token      `json:"token"`
+	Result TaskResult `json:"result"`
+}
+
+// Counters are the running ledgers of an agent's proxy. They are shown, never journalled.
+type Counters struct {
+	Epoch  int64         `json:"epoch"`
+	Places []PlaceLedger `json:"places"`
+}
+
+// A PlaceLedger is the running ledgers of one place, newest deployment last.
+type PlaceLedger struct {
+	Place
+	Ledgers []Ledger `json:"ledgers"`
+}

@@ -1,0 +1,89 @@
+package andon
+
+import "time"
+
+// A DeploymentKind says why a deployment is made.
+type DeploymentKind string
+
+// The kinds of deployments.
+const (
+	DeployForward  DeploymentKind = "deploy"   // a version reaches the environment by its pipeline, or by a person
+	DeployRollback DeploymentKind = "rollback" // a version that was good there is made live again
+)
+
+// A Strategy says how a new group takes the traffic over.
+type Strategy string
+
+// The strategies.
+const (
+	Rolling   Strategy = "rolling"    // one copy at a time
+	BlueGreen Strategy = "blue-green" // the whole new group, then one switch
+)
+
+// Strategies lists every strategy.
+func Strategies() []Strategy { return []Strategy{Rolling, BlueGreen} }
+
+// A Release is a version as it ran, or is to run, in one place: what a rollback makes live again.
+type Release struct {
+	Version  VersionNumber `json:"version"`
+	Commit   CommitID      `json:"commit"`
+	Artifact Digest        `json:"artifact"`
+	Config   ConfigHash    `json:"config"`
+	Spec     RunSpec       `json:"spec"`
+	Smoke    []Check       `json:"smoke,omitempty"`
+}
+
+// A Plan is a deployment as data, before it runs. It is recorded in the journal, so that a
+// deployment means later what it meant when it was decided.
+type Plan struct {
+	Place
+	ID       DeploymentID   `json:"id"`
+	Kind     DeploymentKind `json:"kind"`
+	Strategy Strategy       `json:"strategy"`
+	Group    GroupID        `json:"group"` // the group to make live: a new one, or a warm one that is reused
+	Release  Release        `json:"release"`
+	Previous *Release       `json:"previous,omitempty"` // what is live before
+	Base     GroupID        `json:"base,omitempty"`     // the group that is live before
+	Agents   []AgentName    `json:"agents"`             // the hosts to place copies on, in turn
+	Hosts    []string       `json:"hosts,omitempty"`    // the route's host names; none for a worker
+	Soak     time.Duration  `json:"soak_ns"`            // how long all must stay well after the switch
+	Stage    StageName      `json:"stage,omitempty"`    // the stage that asked for it, if one did
+	By       Actor          `json:"by"`                 // who asked for it
+	Reason   string         `json:"reason,omitempty"`   // why, in a person's words
+}
+
+// A DeploymentStep is where a deployment is.
+type DeploymentStep string
+
+// The steps of a deployment, in the order in which an ordinary one takes them.
+const (
+	StepPlacing   DeploymentStep = "placing"   // new copies start and become healthy
+	StepSmoking   DeploymentStep = "smoking"   // they are tested before they have traffic
+	StepSwitching DeploymentStep = "switching" // traffic moves
+	StepSoaking   DeploymentStep = "soaking"   // they are watched with traffic
+	StepDraining  DeploymentStep = "draining"  // requests in flight on the old copies end
+	StepRemoving  DeploymentStep = "removing"  // the old copies stop
+	StepReverting DeploymentStep = "reverting" // it failed or was aborted: what was live before comes back
+	StepEnded     DeploymentStep = "ended"
+)
+
+// DeploymentSteps lists every step.
+func DeploymentSteps() []DeploymentStep {
+	return []DeploymentStep{StepPlacing, StepSmoking, StepSwitching, StepSoaking, StepDraining, StepRemoving, StepReverting, StepEnded}
+}
+
+// An Environment is a place where services run, as the estate or the plant's defaults declare it.
+type Environment struct {
+	Name     EnvironmentName `json:"name"`
+	Strategy Strategy        `json:"strategy"`
+	Hosts    string          `json:"hosts"` // of the route; "{service}" stands for the service's name
+	Soak     time.Duration   `json:"soak_ns"`
+}
+
+// DefaultEnvironments returns the environments of a plant without an estate.
+func DefaultEnvironments() []Environment {
+	return []Environment{
+		{Name: "test", Strategy: Rolling, Hosts: "{service}.test.localhost"},
+		{Name: "production", Strategy: BlueGreen, Hosts: "{service}.localhost", Soak: time.Second},
+	}
+}

@@ -1,0 +1,41 @@
+package andon
+
+import "time"
+
+// A WaitKind says what something waits for.
+type WaitKind string
+
+// What things wait for. Every item that does not move has at least one.
+const (
+	WaitAgent      WaitKind = "agent"      // a free slot on an agent, or an agent at all
+	WaitLock       WaitKind = "lock"       // another deployment, or the stage of another version, holds the place
+	WaitCord       WaitKind = "cord"       // the line is stopped
+	WaitApproval   WaitKind = "approval"   // a person promotes the version
+	WaitTask       WaitKind = "task"       // a running task ends
+	WaitCopies     WaitKind = "copies"     // copies become healthy
+	WaitTraffic    WaitKind = "traffic"    // the proxy attests the new route
+	WaitDrain      WaitKind = "drain"      // requests in flight end
+	WaitSoak       WaitKind = "soak"       // a time passes in which all must stay well
+	WaitStop       WaitKind = "stop"       // copies that are no longer wanted stop
+	WaitDeployment WaitKind = "deployment" // the deployment of the stage ends
+)
+
+// WaitKinds lists every kind of wait.
+func WaitKinds() []WaitKind {
+	return []WaitKind{WaitAgent, WaitLock, WaitCord, WaitApproval, WaitTask, WaitCopies, WaitTraffic, WaitDrain, WaitSoak, WaitStop, WaitDeployment}
+}
+
+// A Wait says why one thing does not move.
+type Wait struct {
+	Service    ServiceName   `json:"service"`
+	Version    VersionNumber `json:"version,omitempty"`
+	Stage      StageName     `json:"stage,omitempty"`
+	Deployment DeploymentID  `json:"deployment,omitempty"`
+	Task       TaskID        `json:"task,omitempty"`
+	Kind       WaitKind      `json:"kind"`
+	On         string        `json:"on,omitempty"` // the ID of what it waits for: a cord, a task, a deployment, "shop 41"
+	Since      time.Time     `json:"since"`
+	Until      time.Time     `json:"until,omitzero"`   // when it ends at the latest, where that is known
+	Reason     string        `json:"reason"`           // one sentence for people
+	Action     string        `json:"action,omitempty"` // the command that unblocks it, where there is one
+}
