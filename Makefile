@@ -1,0 +1,31 @@
+# The targets that people use. `make demo` and `make build` need Go and git only;
+# `make test` also installs what the tests need (Debian packages, as root).
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+LDFLAGS  = -s -w -X github.com/andon-cd/andon/internal/cli.version=$(VERSION)
+
+.PHONY: demo build test check lint bench soak clean
+
+build: ## the program: one static binary, ./andon
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o andon .
+
+demo: build ## a whole plant takes a service to production and back
+	./andon demo
+
+test: ## all tests, with the race detector
+	@scripts/setup
+	$(GO) test -race -timeout 15m ./...
+
+check: ## format, vet, lint, and the build for macOS
+	@scripts/check
+
+bench: build ## the figures of docs/performance.md, each beside its floor
+	$(GO) run ./bench -andon ./andon
+
+soak: build ## the long runs: 100,000 histories, 100 kills
+	ANDON_SOAK=100000 $(GO) test -timeout 120m -run TestSimulation ./internal/line
+	ANDON_KILLS=100 $(GO) test -timeout 120m -run TestCrash -v ./e2e
+
+clean:
+	rm -rf andon bin out
