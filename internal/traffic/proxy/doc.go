@@ -1,0 +1,21 @@
+// Package proxy is the built-in reverse proxy: the traffic driver that needs nothing else.
+//
+// It has two halves. The proxy itself is a process of its own (Main, the hidden command
+// "andon proxy"), which carries the requests and outlives the agent. The Driver lives in the
+// agent's process: it implements traffic.Traffic by telling the proxy what to do, and starts
+// the proxy again when it dies.
+//
+//	client ──▶ public listener ──▶ proxy process ──▶ copies
+//	              (dup kept)            ▲  ▲
+//	agent: Driver ──────────────────────┘  └── DIR/control.sock (a later agent adopts it here)
+//
+// The Driver opens the public listeners, hands them to the proxy and keeps its own duplicates,
+// so that while a killed proxy is being replaced connections wait in the kernel's queue
+// instead of being refused. A later agent gets the listeners back from the running proxy.
+// A new binary takes the sockets over while the old process finishes what it has begun.
+//
+// In DIR the proxy keeps routes.log (what it was told last, so that it serves at once when it
+// starts again), counters.map (the ledgers, a mapped file that survives any death of the
+// process, see countersFile), lane.0 and lane.1 (locks, see lanes.go), address (the
+// public addresses that port 0 became) and proxy.log.
+package proxy
