@@ -1,0 +1,2 @@
+// Package journaltest is the suite that every driver of the journal passes.
+package journaltest
