@@ -46,8 +46,11 @@ type Platform interface {
 	// returned as it is. If one of that ID has exited, it is started again. Start returns when
 	// the process exists, not when it is healthy. The artifact is fetched and verified first.
 	Start(ctx context.Context, spec Spec) (Instance, error)
-	// Stop asks the copy to end, kills it and all its children after grace, and forgets it.
-	// It returns when nothing of the copy runs any more; for an unknown ID, at once.
+	// End asks the copy to end, and kills it and all its children after grace. The copy stays
+	// known as exited, with its log, and can be started again. It returns when nothing of the
+	// copy runs any more; for an unknown ID, at once. Exits does not deliver such an end.
+	End(ctx context.Context, id andon.InstanceID, grace time.Duration) error
+	// Stop does what End does and then forgets the copy, its log included.
 	Stop(ctx context.Context, id andon.InstanceID, grace time.Duration) error
 	// List returns every copy that was started and not stopped, running or exited.
 	List(ctx context.Context) ([]Instance, error)
@@ -56,7 +59,8 @@ type Platform interface {
 	Exits() <-chan andon.InstanceID
 	// Log opens what the copy has written to its standard output and error, from a byte offset
 	// that counts from its first start. Reading returns io.EOF at the present end. When older
-	// output is gone already, reading starts at what is left: the int64 says where that is.
+	// output is gone already, reading starts at what is left: the reader's Offset says where
+	// that is. An unknown ID is an error of kind andon.KindNotFound.
 	Log(ctx context.Context, id andon.InstanceID, offset int64) (LogReader, error)
 	// Close ends the driver's own goroutines. The copies keep running.
 	Close() error

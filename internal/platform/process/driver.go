@@ -1,0 +1,333 @@
+// Package process runs copies as supervised processes on this host.
+//
+// A copy is a session of its own (setsid), so that it outlives the agent and can be ended
+// with all its children. Its record (specification, process ID, start time and boot of the
+// machine) is on disk before the program of the copy runs: the child waits on a pipe until
+// then, and exits if the pipe closes. A crash at any point therefore leaves no process that
+// List does not know.
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/platform"
+)
+
+// Config says where a Driver keeps its copies and where their artifacts come from.
+type Config struct {
+	// Dir holds one directory for each copy: its record, its log and its TMPDIR. It is made
+	// with mode 0700 if it does not exist. One Driver at a time uses it.
+	Dir string
+	// Artifacts returns the directory of an unpacked and verified artifact, which becomes the
+	// copies' working directory. Its errors are returned by Start as they are.
+	Artifacts func(ctx context.Context, service andon.ServiceName, digest andon.Digest) (dir string, err error)
+	// Environ is what every copy has in its environment beneath its own: PATH, HOME, LANG and
+	// USER. Nil: those that this process has.
+	Environ map[string]string
+	// LogLimit bounds the bytes that the log of one copy takes on disk, but for what it writes
+	// within two seconds. When it is passed, the newest quarter is kept. 0: DefaultLogLimit.
+	LogLimit int64
+	Log      *slog.Logger // nil: nothing is logged
+}
+
+// DefaultLogLimit is how many bytes of a copy's log are kept at most.
+const DefaultLogLimit = 64 << 20
+
+// exitsBuffered is how many exits wait for a reader before further ones are only in List.
+const exitsBuffered = 256
+
+// A Driver runs copies as processes of this host. It implements platform.Platform.
+type Driver struct {
+	config Config
+	exits  chan andon.InstanceID
+	done   chan struct{}  // closed by Close
+	tasks  sync.WaitGroup // the watchers and the trimmer
+	// beforeStep is called between the steps of a launch; tests crash there.
+	beforeStep func(step string)
+
+	mu     sync.Mutex
+	copies map[andon.InstanceID]*supervised
+	closed bool
+}
+
+var _ platform.Platform = (*Driver)(nil)
+
+// Open returns a driver over the directory, and adopts the copies that run from it. The
+// goroutines that it starts end with Close.
+func Open(config Config) (*Driver, error) {
+	if config.Artifacts == nil {
+		return nil, errors.New("process: Config.Artifacts is not set")
+	}
+	dir, err := filepath.Abs(config.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("process: %w", err)
+	}
+	config.Dir = dir
+	if config.LogLimit == 0 {
+		config.LogLimit = DefaultLogLimit
+	}
+	if config.Environ == nil {
+		config.Environ = ownBasics()
+	}
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("process: %w", err)
+	}
+	d := &Driver{
+		config:     config,
+		exits:      make(chan andon.InstanceID, exitsBuffered),
+		done:       make(chan struct{}),
+		copies:     make(map[andon.InstanceID]*supervised),
+		beforeStep: func(string) {},
+	}
+	if err := d.adopt(); err != nil {
+		d.Close()
+		return nil, err
+	}
+	d.tasks.Go(d.trimLogs)
+	return d, nil
+}
+
+// adopt finds what earlier drivers started from the directory.
+func (d *Driver) adopt() error {
+	entries, err := os.ReadDir(d.config.Dir)
+	if err != nil {
+		return fmt.Errorf("process: %w", err)
+	}
+	for _, e := range entries {
+		id := andon.InstanceID(e.Name())
+		if !e.IsDir() || !validID(id) {
+			continue
+		}
+		rec, err := readRecord(d.home(id))
+		if errors.Is(err, os.ErrNotExist) {
+			// The launch was cut off before there was a record, so nothing of it runs; or a
+			// stop was cut off after the record was gone, and nothing runs either.
+			if err := os.RemoveAll(d.home(id)); err != nil {
+				d.config.Log.Warn("cannot remove the rest of a copy", "copy", id, "error", err)
+			}
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("process: the record of copy %s cannot be read: %w", id, err)
+		}
+		s := newSupervised(id)
+		s.record = &rec
+		d.copies[id] = s
+		if rec.Exit != "" {
+			continue
+		}
+		p, err := openProc(rec.Process)
+		if err != nil {
+			s.record.Exit = endedUnseen(rec.Process)
+			continue
+		}
+		if p.hasEnded() {
+			s.record.Exit = p.reap()
+			p.close()
+			continue
+		}
+		d.supervise(s, p)
+	}
+	return nil
+}
+
+// supervise notes that the process of s runs and watches it until it ends. The caller owns s.
+func (d *Driver) supervise(s *supervised, p *proc) {
+	s.mu.Lock()
+	s.process, s.ended, s.ending = p, make(chan struct{}), false
+	s.mu.Unlock()
+	d.tasks.Go(func() { d.watch(s, p) })
+}
+
+// watch waits for the end of a copy's process and tells everybody who asks for it.
+func (d *Driver) watch(s *supervised, p *proc) {
+	if !p.wait(d.done) {
+		return
+	}
+	s.mu.Lock()
+	ending := s.ending
+	s.mu.Unlock()
+	if !ending {
+		// What the copy has left behind would hold its port. It goes before the process is
+		// reaped, as long as its session's number cannot be another's.
+		killAll(p.PID, d.mark(s.id))
+	}
+	exit := p.reap()
+	p.close()
+
+	s.mu.Lock()
+	s.record.Exit = exit
+	s.process = nil
+	rec := *s.record
+	close(s.ended)
+	ending = s.ending
+	s.mu.Unlock()
+	if err := writeRecord(d.home(s.id), rec, false); err != nil && !errors.Is(err, os.ErrNotExist) {
+		d.config.Log.Warn("cannot record how a copy ended", "copy", s.id, "error", err)
+	}
+	if ending {
+		return
+	}
+	select {
+	case d.exits <- s.id:
+	default: // List has it
+	}
+}
+
+// List implements platform.Platform.
+func (d *Driver) List(ctx context.Context) ([]platform.Instance, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list := make([]platform.Instance, 0, len(d.copies))
+	for _, s := range d.copies {
+		if inst, ok := s.instance(); ok {
+			list = append(list, inst)
+		}
+	}
+	slices.SortFunc(list, func(a, b platform.Instance) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	return list, nil
+}
+
+// Exits implements platform.Platform.
+func (d *Driver) Exits() <-chan andon.InstanceID { return d.exits }
+
+// Close implements platform.Platform: it lets go of the copies, which go on running.
+func (d *Driver) Close() error {
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return nil
+	}
+	d.closed = true
+	close(d.done)
+	for _, s := range d.copies {
+		s.mu.Lock()
+		if s.process != nil {
+			s.process.release()
+		}
+		s.mu.Unlock()
+	}
+	d.mu.Unlock()
+	d.tasks.Wait()
+	return nil
+}
+
+// home returns the directory of a copy.
+func (d *Driver) home(id andon.InstanceID) string { return filepath.Join(d.config.Dir, string(id)) }
+
+// mark returns the environment entry by which every process of a copy is known, also one
+// that left its session: the copy's directory, which no other plant's copy has.
+func (d *Driver) mark(id andon.InstanceID) string { return "ANDON_COPY=" + d.home(id) }
+
+var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,199}$`)
+
+// validID reports whether an ID may become the name of a directory.
+func validID(id andon.InstanceID) bool { return idPattern.MatchString(string(id)) }
+
+// ownBasics returns what every process needs of this process's environment.
+func ownBasics() map[string]string {
+	m := make(map[string]string, 4)
+	for _, k := range []string{"PATH", "HOME", "LANG", "USER"} {
+		if v, ok := os.LookupEnv(k); ok {
+			m[k] = v
+		}
+	}
+	return m
+}
+
+// A supervised is what the driver knows of one copy.
+type supervised struct {
+	id   andon.InstanceID
+	turn chan struct{} // holds one token; who has taken it starts or ends the copy
+	gone bool          // stopped and forgotten; guarded by the turn
+
+	mu      sync.Mutex
+	record  *record       // nil: never started
+	process *proc         // nil: does not run
+	ended   chan struct{} // closed when process has ended
+	ending  bool          // somebody is ending it: no exit is delivered
+}
+
+func newSupervised(id andon.InstanceID) *supervised {
+	s := &supervised{id: id, turn: make(chan struct{}, 1)}
+	s.turn <- struct{}{}
+	return s
+}
+
+// take returns the copy of that ID once it is the caller's to start or end, and what gives it
+// back. A copy that is not known is made up if create is set, and nil otherwise.
+func (d *Driver) take(ctx context.Context, id andon.InstanceID, create bool) (*supervised, func(), error) {
+	for {
+		d.mu.Lock()
+		s := d.copies[id]
+		closed := d.closed
+		if s == nil && create && !closed {
+			s = newSupervised(id)
+			d.copies[id] = s
+		}
+		d.mu.Unlock()
+		if closed {
+			return nil, nil, andon.Errorf(andon.KindUnavailable, "the agent is shutting down")
+		}
+		if s == nil {
+			return nil, func() {}, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		case <-s.turn:
+		}
+		if !s.gone {
+			return s, func() { s.turn <- struct{}{} }, nil
+		}
+		s.turn <- struct{}{} // another caller forgot it meanwhile: look again
+	}
+}
+
+// instance returns the copy as the contract has it; false if it was never started.
+func (s *supervised) instance() (platform.Instance, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.record == nil {
+		return platform.Instance{}, false
+	}
+	r := s.record
+	return platform.Instance{
+		ID: r.Spec.ID, Artifact: r.Spec.Artifact, Config: r.Spec.Config, Address: r.Spec.Address,
+		Running: s.process != nil, Started: r.Started, Exit: r.Exit,
+	}, true
+}
+
+// forget drops a copy whose directory is gone. The caller has its turn.
+func (d *Driver) forget(s *supervised) {
+	s.gone = true
+	d.mu.Lock()
+	delete(d.copies, s.id)
+	d.mu.Unlock()
+}
+
+// sleep waits for a time, and returns false if ctx ends before it is over.
+func sleep(ctx context.Context, t time.Duration) bool {
+	timer := time.NewTimer(t)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
