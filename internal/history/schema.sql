@@ -1,0 +1,113 @@
+-- Times are nanoseconds since 1970 in UTC, 0 for none. Documents are the JSON of package andon.
+
+-- The last event that is in here: its position, and a hash by which another journal is noticed.
+CREATE TABLE position (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, print BLOB NOT NULL) STRICT;
+INSERT INTO position (id, seq, print) VALUES (1, 0, x'');
+
+CREATE TABLE service (
+    name TEXT PRIMARY KEY, url TEXT NOT NULL, trunk TEXT NOT NULL,
+    added INTEGER NOT NULL, added_by TEXT NOT NULL, removed INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '',
+    newest INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE environment (name TEXT PRIMARY KEY, declared INTEGER NOT NULL, doc TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+-- Thousands of versions share a pipeline, so it is stored once.
+CREATE TABLE pipeline (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, doc TEXT NOT NULL) STRICT;
+
+CREATE TABLE version (
+    service TEXT NOT NULL, number INTEGER NOT NULL,
+    commit_id TEXT NOT NULL, parent TEXT NOT NULL, branch TEXT NOT NULL, trunk INTEGER NOT NULL,
+    author TEXT NOT NULL, subject TEXT NOT NULL, committed INTEGER NOT NULL,
+    created INTEGER NOT NULL, created_by TEXT NOT NULL,
+    pipeline INTEGER REFERENCES pipeline (id), problem TEXT,
+    maturity TEXT NOT NULL, artifact TEXT NOT NULL DEFAULT '', size INTEGER NOT NULL DEFAULT 0,
+    ended INTEGER NOT NULL DEFAULT 0, outcome TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '',
+    superseded_by INTEGER NOT NULL DEFAULT 0,
+    swept INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (service, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX version_by_commit ON version (service, commit_id);
+CREATE INDEX version_by_branch ON version (service, branch, number);
+CREATE INDEX version_by_maturity ON version (service, maturity, number);
+CREATE INDEX version_by_artifact ON version (artifact, service) WHERE artifact <> '';
+CREATE INDEX version_unswept ON version (service, number) WHERE swept = 0;
+
+CREATE TABLE maturity (
+    seq INTEGER PRIMARY KEY, service TEXT NOT NULL, number INTEGER NOT NULL,
+    at INTEGER NOT NULL, by TEXT NOT NULL, from_maturity TEXT NOT NULL, to_maturity TEXT NOT NULL, reason TEXT NOT NULL
+) STRICT;
+CREATE INDEX maturity_by_version ON maturity (service, number);
+
+CREATE TABLE stage (
+    seq INTEGER PRIMARY KEY, service TEXT NOT NULL, number INTEGER NOT NULL, stage TEXT NOT NULL, run INTEGER NOT NULL,
+    started INTEGER NOT NULL, finished INTEGER NOT NULL DEFAULT 0, took INTEGER NOT NULL DEFAULT 0,
+    outcome TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', slow INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE UNIQUE INDEX stage_by_version ON stage (service, number, stage, run);
+
+CREATE TABLE admission (
+    seq INTEGER PRIMARY KEY, service TEXT NOT NULL, number INTEGER NOT NULL, stage TEXT NOT NULL,
+    at INTEGER NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL
+) STRICT;
+CREATE INDEX admission_by_version ON admission (service, number);
+
+CREATE TABLE task (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, service TEXT NOT NULL, number INTEGER NOT NULL,
+    stage TEXT NOT NULL, run INTEGER NOT NULL, job TEXT NOT NULL, deployment TEXT NOT NULL, instance TEXT NOT NULL,
+    seq INTEGER NOT NULL, queued INTEGER NOT NULL, ended INTEGER NOT NULL DEFAULT 0,
+    outcome TEXT NOT NULL DEFAULT '', cancelled TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+CREATE INDEX task_by_version ON task (service, number, seq);
+CREATE INDEX task_by_deployment ON task (deployment, seq) WHERE deployment <> '';
+
+CREATE TABLE attempt (
+    task TEXT NOT NULL, attempt INTEGER NOT NULL, agent TEXT NOT NULL, leased INTEGER NOT NULL,
+    started INTEGER NOT NULL DEFAULT 0, ended INTEGER NOT NULL DEFAULT 0, result TEXT,
+    PRIMARY KEY (task, attempt)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE deployment (
+    id TEXT PRIMARY KEY, seq INTEGER NOT NULL, service TEXT NOT NULL, environment TEXT NOT NULL, version INTEGER NOT NULL,
+    kind TEXT NOT NULL, artifact TEXT NOT NULL, plan TEXT NOT NULL,
+    planned INTEGER NOT NULL, started INTEGER NOT NULL DEFAULT 0, ended INTEGER NOT NULL DEFAULT 0,
+    step TEXT NOT NULL DEFAULT '', outcome TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', ledger TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deployment_by_seq ON deployment (seq);
+CREATE INDEX deployment_by_place ON deployment (service, environment, seq);
+CREATE INDEX deployment_by_environment ON deployment (environment, seq);
+CREATE INDEX deployment_by_version ON deployment (service, version, seq);
+CREATE INDEX deployment_good ON deployment (service, environment, seq) WHERE outcome = 'succeeded';
+
+CREATE TABLE deployment_step (
+    seq INTEGER PRIMARY KEY, deployment TEXT NOT NULL, step TEXT NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL
+) STRICT;
+CREATE INDEX deployment_step_by_deployment ON deployment_step (deployment);
+
+CREATE TABLE copy (
+    id TEXT PRIMARY KEY, grp TEXT NOT NULL, agent TEXT NOT NULL,
+    service TEXT NOT NULL, environment TEXT NOT NULL, version INTEGER NOT NULL, placed INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX copy_by_group ON copy (grp);
+CREATE INDEX copy_by_version ON copy (service, version);
+
+CREATE TABLE live (
+    service TEXT NOT NULL, environment TEXT NOT NULL, version INTEGER NOT NULL, artifact TEXT NOT NULL,
+    grp TEXT NOT NULL, deployment TEXT NOT NULL, since INTEGER NOT NULL, release TEXT NOT NULL,
+    PRIMARY KEY (service, environment)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cord (
+    id TEXT PRIMARY KEY, seq INTEGER NOT NULL, scope TEXT NOT NULL, environment TEXT NOT NULL, service TEXT NOT NULL,
+    pulled INTEGER NOT NULL, doc TEXT NOT NULL,
+    released INTEGER NOT NULL DEFAULT 0, released_by TEXT NOT NULL DEFAULT '',
+    release_reason TEXT NOT NULL DEFAULT '', version INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX cord_by_seq ON cord (seq);
+CREATE INDEX cord_open ON cord (seq) WHERE released = 0;
+
+CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, by TEXT NOT NULL, name TEXT NOT NULL,
+    service TEXT NOT NULL, version INTEGER NOT NULL, environment TEXT NOT NULL, sentence TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_by_service ON audit (service, seq) WHERE service <> '';
