@@ -1,0 +1,68 @@
+package deploy
+
+import (
+	"slices"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+// place returns a Desired with n more copies of the group. An ID is free when no copy of that
+// name is desired or attested, so a copy that has not stopped yet is never mistaken for a new one.
+func (v *view) place(n int) *andon.Desired {
+	d := v.Desired.Clone()
+	for i := 0; n > 0; i++ {
+		id := andon.NewInstanceID(v.group, i)
+		if _, taken := d.Copy(id); taken || v.Copies[id] != nil {
+			continue
+		}
+		d.Copies = append(d.Copies, andon.Copy{
+			ID: id, Group: v.group, Agent: v.Plan.Agents[i%len(v.Plan.Agents)],
+			Version: v.release.Version, Artifact: v.release.Artifact,
+			Config: v.release.Config, Spec: v.release.Spec,
+		})
+		n--
+	}
+	return &d
+}
+
+// remove returns a Desired without the given copies.
+func (v *view) remove(gone []andon.Copy) *andon.Desired {
+	d := v.Desired.Clone()
+	d.Copies = slices.DeleteFunc(d.Copies, func(c andon.Copy) bool {
+		return slices.ContainsFunc(gone, func(g andon.Copy) bool { return g.ID == c.ID })
+	})
+	return &d
+}
+
+// route returns a Desired whose requests go to exactly the given copies.
+func (v *view) route(ids []andon.InstanceID) *andon.Desired {
+	d := v.Desired.Clone()
+	r := andon.Route{Hosts: v.Plan.Hosts, Ledger: v.Plan.ID}
+	for _, id := range ids {
+		r.Targets = append(r.Targets, andon.Target{Instance: id, Weight: 1})
+	}
+	d.Route = &r
+	return &d
+}
+
+// sameRoute reports whether the present route has exactly these targets.
+func (v *view) sameRoute(ids []andon.InstanceID) bool {
+	now := v.targets()
+	if len(now) != len(ids) {
+		return false
+	}
+	for _, id := range ids {
+		if !v.Desired.Routed(id) {
+			return false
+		}
+	}
+	return true
+}
+
+func ids(copies []andon.Copy) []andon.InstanceID {
+	out := make([]andon.InstanceID, 0, len(copies))
+	for _, c := range copies {
+		out = append(out, c.ID)
+	}
+	return out
+}

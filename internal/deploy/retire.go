@@ -1,0 +1,71 @@
+package deploy
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+// retire takes those of the given copies away that are out of the route and whose requests have
+// ended, or have had their time to. The route must be attested before: until then requests may
+// still reach them. It returns false when none of them is left.
+func (v *view) retire(copies []andon.Copy) (Step, bool) {
+	var gone []andon.Copy
+	step := Step{At: andon.StepDraining}
+	for _, c := range copies {
+		if v.Desired.Routed(c.ID) {
+			continue
+		}
+		r := v.record(c.ID)
+		until := r.Unrouted.Add(c.Spec.Drain)
+		if v.draining(c) && !v.elapsed(until) {
+			step.Waits = append(step.Waits, Wait{
+				Kind: andon.WaitDrain, On: string(c.ID), Since: r.Unrouted, Until: until,
+				Reason: fmt.Sprintf("requests in flight on %s end", c.ID),
+			})
+			continue
+		}
+		gone = append(gone, c)
+	}
+	if len(gone) > 0 {
+		return Step{At: andon.StepRemoving, Desired: v.remove(gone)}, true
+	}
+	return step, len(step.Waits) > 0
+}
+
+// draining reports whether the copy still has requests in flight, as far as is known. On an
+// agent that is away that is not known, so the copy keeps its full time.
+func (v *view) draining(c andon.Copy) bool {
+	r := v.record(c.ID)
+	if r.Unrouted.IsZero() {
+		return false
+	}
+	rs := v.Routes[c.Agent]
+	return v.lost(c) || rs != nil && (slices.Contains(rs.Draining, c.ID) || slices.Contains(rs.Targets, c.ID))
+}
+
+// stopped returns the waits for copies that are no longer desired and still there. A copy on an
+// agent that is away stops when the agent is back; one that does not stop in time is left to
+// its agent.
+func (v *view) stopped() []Wait {
+	var waits []Wait
+	for id, r := range v.Copies {
+		if r.Removed.IsZero() {
+			continue
+		}
+		if _, lost := v.Lost[r.Agent]; lost {
+			continue
+		}
+		until := r.Removed.Add(r.Stop + StopLimit)
+		if v.elapsed(until) {
+			continue
+		}
+		waits = append(waits, Wait{
+			Kind: andon.WaitStop, On: string(id), Since: r.Removed, Until: until,
+			Reason: fmt.Sprintf("%s stops", id),
+		})
+	}
+	sortWaits(waits)
+	return waits
+}

@@ -1,0 +1,130 @@
+package deploy
+
+import (
+	"slices"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+// rolling replaces one copy at a time: a new copy is placed, proven and routed, and in the same
+// switch one old copy leaves the route, drains and stops before the next new one is placed. The
+// healthy copies in the route are never fewer than they were, or than the new release wants.
+// Where nothing has requests yet, all new copies come at once.
+func rolling(v *view) Step {
+	if why := v.trouble(); why != "" {
+		return Step{At: v.Step, Failed: why}
+	}
+	if v.routes() && v.Desired.Route != nil && v.RouteGeneration > 0 {
+		if step, done := v.switched(); !done {
+			return step
+		}
+	}
+	if step, retiring := v.retireRolled(); retiring {
+		return step
+	}
+	if waits := v.stopped(); len(waits) > 0 {
+		return Step{At: andon.StepRemoving, Waits: waits}
+	}
+	waiting := v.waiting()
+	if waits := v.unready(waiting); len(waits) > 0 {
+		return Step{At: andon.StepPlacing, Waits: waits}
+	}
+	if len(waiting) > 0 {
+		if step, done := v.smoked(waiting); !done {
+			return step
+		}
+		if v.routes() {
+			return Step{At: andon.StepSwitching, Desired: v.rollIn(waiting)}
+		}
+	}
+	if n := v.missing(); n > 0 {
+		if len(v.others) > 0 {
+			n = 1
+		}
+		return Step{At: andon.StepPlacing, Desired: v.place(n)}
+	}
+	if v.routes() && !v.sameRoute(ids(v.ours)) {
+		return Step{At: andon.StepSwitching, Desired: v.route(ids(v.ours))} // the old copies that are too many
+	}
+	if !v.routes() && v.Desired.Route != nil {
+		return v.unroute()
+	}
+	if step, retiring := v.retire(v.others); retiring {
+		return step
+	}
+	if step, soaking := v.soak(); soaking {
+		return step
+	}
+	return Step{At: v.Step, Done: true}
+}
+
+// waiting returns the new copies that have to be proven still. Those in the route are; a
+// worker's are looked at each time.
+func (v *view) waiting() []andon.Copy {
+	if !v.routes() {
+		return v.ours
+	}
+	var out []andon.Copy
+	for _, c := range v.ours {
+		if !v.Desired.Routed(c.ID) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// rollIn routes proven copies, and takes as many old ones out as are not needed any more: those
+// that are not healthy first.
+func (v *view) rollIn(proven []andon.Copy) *andon.Desired {
+	var old, next []andon.InstanceID
+	for _, t := range v.targets() {
+		if c, ok := v.Desired.Copy(t.Instance); ok && c.Group == v.group {
+			next = append(next, c.ID)
+		}
+	}
+	next = append(next, ids(proven)...)
+	for _, healthy := range []bool{true, false} {
+		for _, c := range v.others {
+			if v.Desired.Routed(c.ID) && v.healthy(c) == healthy {
+				old = append(old, c.ID)
+			}
+		}
+	}
+	keep := max(0, len(old)-len(proven))
+	keep = min(keep, max(0, v.release.Spec.Instances-len(next)))
+	return v.route(slices.Concat(next, old[:keep]))
+}
+
+// retireRolled takes away the old copies that have left the route; of a worker, as many as there
+// are proven new ones that stand in for them.
+func (v *view) retireRolled() (Step, bool) {
+	if v.routes() {
+		return v.retire(v.unroutedOthers())
+	}
+	proven := 0
+	for _, c := range v.ours {
+		if _, tested := v.smoked([]andon.Copy{c}); tested && v.healthy(c) {
+			proven++
+		}
+	}
+	surplus := min(len(v.others), len(v.others)+proven-v.release.Spec.Instances)
+	if surplus <= 0 || proven == 0 || v.Desired.Route != nil {
+		return Step{}, false
+	}
+	return v.retire(v.others[len(v.others)-surplus:])
+}
+
+// unroutedOthers returns the old copies that have left the route. Where nothing is routed yet,
+// old copies (of a worker) are left alone until the new ones have taken over.
+func (v *view) unroutedOthers() []andon.Copy {
+	if v.Desired.Route == nil {
+		return nil
+	}
+	var out []andon.Copy
+	for _, c := range v.others {
+		if !v.Desired.Routed(c.ID) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
