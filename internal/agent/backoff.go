@@ -1,0 +1,26 @@
+package agent
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// A backoff is a pause that doubles from one failure to the next.
+type backoff struct {
+	first, most time.Duration
+	next        time.Duration
+}
+
+// pause returns how long to wait now, a quarter more or less, so that many agents that lost
+// their server do not come back in step.
+func (b *backoff) pause() time.Duration {
+	p := max(b.next, b.first)
+	b.next = min(2*p, b.most)
+	return p*3/4 + rand.N(p/2+1)
+}
+
+// reset begins again with the shortest pause.
+func (b *backoff) reset() { b.next = b.first }
+
+// towardsPlant is the back-off of calls to the server.
+func towardsPlant() backoff { return backoff{first: 100 * time.Millisecond, most: 5 * time.Second} }

@@ -1,0 +1,37 @@
+package agent
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// writeFile replaces a file in one step. It survives a power cut.
+func writeFile(path string, data []byte) error {
+	if err := replaceFile(path, data, true); err != nil {
+		return err
+	}
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// replaceFile replaces a file in one step. Without sync it survives the end of this process,
+// not a power cut.
+func replaceFile(path string, data []byte, sync bool) error {
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil && sync {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}

@@ -1,0 +1,153 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/platform"
+)
+
+// A fleet is the copies of this host, each with a keeper.
+type fleet struct {
+	agent *Agent
+	ports *ports
+	parts sync.WaitGroup // the keepers' goroutines
+
+	mu      sync.Mutex
+	keepers map[andon.InstanceID]*keeper
+	// found is what an earlier agent started and nobody keeps yet.
+	found map[andon.InstanceID]platform.Instance
+	// served is the copies that had traffic when this agent began: they were healthy.
+	served map[andon.InstanceID]bool
+}
+
+// adopt finds what runs already.
+func (f *fleet) adopt(ctx context.Context) error {
+	list, err := f.agent.config.Platform.List(ctx)
+	if err != nil {
+		return fmt.Errorf("the copies on this host cannot be listed: %w", err)
+	}
+	f.found = make(map[andon.InstanceID]platform.Instance, len(list))
+	f.served = make(map[andon.InstanceID]bool)
+	for _, inst := range list {
+		f.found[inst.ID] = inst
+		f.ports.reserve(inst.ID, inst.Address)
+	}
+	if f.agent.config.Traffic == nil {
+		return nil
+	}
+	state, err := f.agent.config.Traffic.State(ctx)
+	if err != nil {
+		// The copies show by their first probe, within moments, whether they are well; no route
+		// is touched before the proxy has told its state.
+		f.agent.config.Log.Warn("the proxy does not tell what it does", "error", err)
+		return nil
+	}
+	for _, r := range state.Routes {
+		for _, id := range r.Targets {
+			f.served[id] = f.found[id].Running
+		}
+	}
+	return nil
+}
+
+// converge gives every copy that should be here a keeper. Only the router calls it.
+func (f *fleet) converge(ctx context.Context, desired []andon.Desired) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, d := range desired {
+		for _, c := range d.Copies {
+			if c.Agent != f.agent.config.Name || f.keepers[c.ID] != nil {
+				continue
+			}
+			f.keep(ctx, newKeeper(f, d.Place, c, f.found[c.ID], f.served[c.ID]))
+			delete(f.found, c.ID)
+			delete(f.served, c.ID)
+		}
+	}
+}
+
+// retire ends the copies that should not be here any more and that no route names. Copies that
+// nobody knows are ended only once the server has said what it wants. Only the router calls it.
+func (f *fleet) retire(ctx context.Context, desired []andon.Desired, told bool) {
+	wanted := make(map[andon.InstanceID]bool)
+	for _, d := range desired {
+		for _, c := range d.Copies {
+			wanted[c.ID] = c.Agent == f.agent.config.Name
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, k := range f.keepers {
+		if !wanted[id] {
+			k.retire()
+		}
+	}
+	if !told {
+		return
+	}
+	for id, inst := range f.found {
+		delete(f.found, id)
+		c := andon.Copy{ID: id, Agent: f.agent.config.Name, Artifact: inst.Artifact, Config: inst.Config}
+		c.Spec.Stop = andon.DefaultStop
+		k := newKeeper(f, andon.Place{}, c, inst, false)
+		f.keep(ctx, k)
+		k.retire()
+	}
+}
+
+// keep lets a keeper work. The caller holds mu.
+func (f *fleet) keep(ctx context.Context, k *keeper) {
+	f.keepers[k.copy.ID] = k
+	k.wanted, k.retire = context.WithCancel(ctx)
+	f.parts.Go(func() {
+		defer k.retire()
+		defer k.log.end()
+		if !k.run(ctx) {
+			return
+		}
+		f.mu.Lock()
+		delete(f.keepers, k.copy.ID)
+		f.mu.Unlock()
+		f.ports.release(k.copy.ID, k.address)
+		f.agent.router.wake.raise() // it may be wanted again meanwhile
+	})
+}
+
+// heedExits tells the keepers at once when their copies end.
+func (f *fleet) heedExits(ctx context.Context) {
+	exits := f.agent.config.Platform.Exits()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case id := <-exits:
+			f.mu.Lock()
+			k := f.keepers[id]
+			f.mu.Unlock()
+			if k != nil {
+				k.poke.raise()
+			}
+		}
+	}
+}
+
+// all returns the keepers there are now.
+func (f *fleet) all() []*keeper {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := make([]*keeper, 0, len(f.keepers))
+	for _, k := range f.keepers {
+		list = append(list, k)
+	}
+	return list
+}
+
+// keeper returns the keeper of a copy, nil if there is none.
+func (f *fleet) keeper(id andon.InstanceID) *keeper {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.keepers[id]
+}

@@ -1,0 +1,351 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/platform"
+)
+
+// How a keeper treats its copy.
+const (
+	startTimeout  = 15 * time.Minute // of one start: the artifact may have to be fetched
+	firstProbe    = 50 * time.Millisecond
+	hangingProbes = 5                // failed in a row: the copy hangs and is restarted
+	steadyAfter   = time.Minute      // a copy that was well for so long begins with short pauses again
+	troubleShown  = 2 * time.Second  // a copy that starts may be this old before its trouble is told
+	stopExtra     = 30 * time.Second // beyond its grace, for the system to end a copy
+)
+
+// restarting is the back-off of a copy's restarts.
+func restarting() backoff {
+	return backoff{first: 200 * time.Millisecond, most: 30 * time.Second}
+}
+
+// A keeper keeps one copy running and well, restarts it when it ends or hangs, and ends it
+// when it is retired. Its goroutine owns it but for what is marked.
+type keeper struct {
+	fleet   *fleet
+	place   andon.Place
+	copy    andon.Copy
+	wanted  context.Context    // ends when the copy is retired, or the agent ends
+	retire  context.CancelFunc // may be called by anybody
+	poke    signal             // raised by anybody: the copy may have ended
+	log     copyLog
+	address string
+	running bool // as far as known
+	started time.Time
+	phase   andon.Phase
+	healthy time.Time // since when it is, while it is
+	pause   backoff
+	count   int // of restarts
+}
+
+// newKeeper returns the keeper of a copy, which it finds as inst (zero: it is new). A copy
+// that had traffic before the agent began is taken for healthy until its first probe.
+func newKeeper(f *fleet, place andon.Place, c andon.Copy, inst platform.Instance, served bool) *keeper {
+	k := &keeper{
+		fleet: f, place: place, copy: c, poke: newSignal(), pause: restarting(),
+		address: inst.Address, running: inst.Running, phase: andon.PhaseStarting,
+	}
+	k.log = copyLog{agent: f.agent, id: c.ID}
+	if served && inst.Running && k.matches(inst) {
+		k.phase = andon.PhaseHealthy
+	}
+	k.show(k.phase, "")
+	return k
+}
+
+// matches reports whether what runs is what should run.
+func (k *keeper) matches(inst platform.Instance) bool {
+	return inst.Artifact == k.copy.Artifact && inst.Config == k.copy.Config
+}
+
+// show puts the copy on the board.
+func (k *keeper) show(phase andon.Phase, reason string) {
+	if phase == andon.PhaseHealthy && (k.phase != phase || k.healthy.IsZero()) {
+		k.healthy = time.Now()
+	}
+	if phase != andon.PhaseHealthy {
+		k.healthy = time.Time{}
+	}
+	k.phase = phase
+	k.fleet.agent.board.setCopy(andon.InstanceState{
+		ID: k.copy.ID, Phase: phase, Artifact: k.copy.Artifact, Config: k.copy.Config,
+		Address: k.address, Restarts: k.count, Reason: reason,
+	})
+}
+
+// run keeps the copy until it is retired, and then ends it and returns true; or until ctx
+// ends, and then leaves it running and returns false.
+func (k *keeper) run(ctx context.Context) bool {
+	for k.wanted.Err() == nil {
+		if !k.start(k.wanted) {
+			continue
+		}
+		why := k.watch(k.wanted)
+		if k.wanted.Err() != nil {
+			break
+		}
+		k.running = false
+		k.show(andon.PhaseExited, why)
+		k.log.ship(ctx)
+		k.fleet.agent.config.Log.Info("a copy ended and is started again", "copy", k.copy.ID, "reason", why, "restarts", k.count)
+		if sleep(k.wanted, k.pause.pause()) {
+			k.count++
+		}
+	}
+	return ctx.Err() == nil && k.end(ctx)
+}
+
+// start makes the copy run. On a failure it tells why, waits, and returns false.
+func (k *keeper) start(ctx context.Context) bool {
+	inst, err := k.launch(ctx)
+	if err == nil {
+		k.running, k.address, k.started = true, inst.Address, inst.Started
+		if k.phase != andon.PhaseHealthy {
+			k.show(andon.PhaseStarting, "")
+		}
+		return true
+	}
+	if ctx.Err() != nil {
+		return false
+	}
+	k.fleet.agent.config.Log.Warn("a copy cannot be started", "copy", k.copy.ID, "error", err)
+	switch andon.KindOf(err) {
+	case andon.KindInvalid, andon.KindNotFound, andon.KindRefused, andon.KindUnavailable:
+		k.show(andon.PhaseFailed, sentence(err))
+	default:
+		// Something that is needed may come back; what the copy was, it still is.
+		phase := andon.PhaseStarting
+		if k.phase == andon.PhaseExited || k.phase == andon.PhaseFailed {
+			phase = k.phase
+		}
+		k.show(phase, sentence(err))
+	}
+	sleep(ctx, k.pause.pause())
+	return false
+}
+
+// launch starts the copy on the platform, unless it runs there.
+func (k *keeper) launch(ctx context.Context) (platform.Instance, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := k.choosePort(); err != nil {
+		return platform.Instance{}, err
+	}
+	pf := k.fleet.agent.config.Platform
+	inst, err := pf.Start(ctx, k.spec())
+	if err != nil || k.matches(inst) {
+		return inst, err
+	}
+	// Something else runs under the copy's name.
+	if err := pf.Stop(ctx, k.copy.ID, k.copy.Spec.Stop); err != nil {
+		return platform.Instance{}, err
+	}
+	return pf.Start(ctx, k.spec())
+}
+
+// choosePort makes sure that the copy has a port that it can listen on. It keeps the one it
+// has as long as nothing else has taken it.
+func (k *keeper) choosePort() error {
+	if k.copy.Spec.Port == 0 || k.running || (k.address != "" && free(k.address)) {
+		return nil
+	}
+	address, err := k.fleet.ports.give(k.copy.ID)
+	if err != nil {
+		return err
+	}
+	k.fleet.ports.release(k.copy.ID, k.address)
+	k.address = address
+	return nil
+}
+
+// spec returns what the platform needs to know of the copy.
+func (k *keeper) spec() platform.Spec {
+	env := make(map[string]string, len(k.copy.Spec.Env)+5)
+	maps.Copy(env, k.copy.Spec.Env)
+	env["ANDON_SERVICE"] = string(k.place.Service)
+	env["ANDON_ENVIRONMENT"] = string(k.place.Environment)
+	env["ANDON_VERSION"] = k.copy.Version.String()
+	env["ANDON_INSTANCE"] = string(k.copy.ID)
+	if port := portOf(k.address); port > 0 {
+		env["PORT"] = strconv.Itoa(port)
+	}
+	return platform.Spec{
+		ID: k.copy.ID, Service: k.place.Service, Environment: k.place.Environment, Version: k.copy.Version,
+		Artifact: k.copy.Artifact, Config: k.copy.Config,
+		Command: k.copy.Spec.Command, Env: env, Address: k.address,
+	}
+}
+
+// watch probes the running copy until it has ended, and then says how. A copy that hangs, or
+// never becomes healthy, is ended first.
+func (k *keeper) watch(ctx context.Context) string {
+	health := healthOf(k.copy.Spec)
+	began := time.Now()
+	if k.copy.Spec.Port == 0 {
+		began = k.started // what an adopted worker has run already counts
+	}
+	everHealthy := k.phase == andon.PhaseHealthy
+	failed, wait := 0, min(firstProbe, health.Interval)
+	timer := time.NewTimer(0) // an adopted copy is asked at once
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ""
+		case <-k.poke:
+			if how, ended := k.hasEnded(ctx); ended {
+				return how
+			}
+			continue
+		case <-timer.C:
+		}
+		err := k.probe(ctx, health, began)
+		if ctx.Err() != nil {
+			return ""
+		}
+		if err == nil {
+			everHealthy, failed, wait = true, 0, health.Interval
+			k.show(andon.PhaseHealthy, "")
+			if time.Since(k.healthy) >= steadyAfter {
+				k.pause.reset()
+			}
+			timer.Reset(wait)
+			continue
+		}
+		if how, ended := k.hasEnded(ctx); ended {
+			return how
+		}
+		failed++
+		if why := k.judge(err, began, everHealthy, failed, health); why != "" {
+			if k.halt(ctx) {
+				return why
+			}
+		}
+		if !everHealthy {
+			wait = min(wait*3/2, health.Interval)
+		}
+		timer.Reset(wait)
+	}
+}
+
+// judge shows what a failed probe means, and says why the copy must be restarted, if it must.
+func (k *keeper) judge(err error, began time.Time, everHealthy bool, failed int, health andon.Health) string {
+	age := time.Since(began)
+	switch {
+	case everHealthy:
+		k.show(andon.PhaseUnhealthy, "It was healthy and is not any more: "+err.Error()+".")
+		if failed >= hangingProbes {
+			return fmt.Sprintf("It hung (%s, %d times in a row) and was ended.", err, failed)
+		}
+	case age >= health.Start:
+		return fmt.Sprintf("It did not become healthy within %s: %s.", health.Start, err)
+	case age >= troubleShown && !errors.Is(err, errYoung):
+		k.show(andon.PhaseStarting, "It is not healthy yet: "+err.Error()+".")
+	}
+	return ""
+}
+
+// errYoung is what the probe of a worker says that has not run for long enough.
+var errYoung = errors.New("it has not run long enough")
+
+// probe asks the copy once.
+func (k *keeper) probe(ctx context.Context, health andon.Health, began time.Time) error {
+	if k.copy.Spec.Port == 0 {
+		if how, ended := k.hasEnded(ctx); ended {
+			return errors.New(how)
+		}
+		if k.phase != andon.PhaseHealthy && time.Since(began) < health.Interval {
+			return errYoung
+		}
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, health.Timeout)
+	defer cancel()
+	return k.fleet.agent.config.Probe(ctx, k.address, health.Path)
+}
+
+// hasEnded asks the platform whether the copy has ended, and how.
+func (k *keeper) hasEnded(ctx context.Context) (how string, ended bool) {
+	list, err := k.fleet.agent.config.Platform.List(ctx)
+	if err != nil {
+		return "", false // not known to have ended: the next probe asks again
+	}
+	for _, inst := range list {
+		if inst.ID == k.copy.ID {
+			return "It ended by itself: " + inst.Exit + ".", !inst.Running
+		}
+	}
+	return "It disappeared.", true
+}
+
+// halt ends a copy that is to be started again.
+func (k *keeper) halt(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, k.copy.Spec.Stop+stopExtra)
+	defer cancel()
+	if err := k.fleet.agent.config.Platform.End(ctx, k.copy.ID, k.copy.Spec.Stop); err != nil {
+		k.fleet.agent.config.Log.Warn("a copy that hangs cannot be ended", "copy", k.copy.ID, "error", err)
+		return false
+	}
+	return true
+}
+
+// end stops the retired copy for good. It returns false if ctx ends before.
+func (k *keeper) end(ctx context.Context) bool {
+	pf, pause := k.fleet.agent.config.Platform, restarting()
+	for ctx.Err() == nil {
+		if k.stopOnce(ctx, pf) {
+			k.show(andon.PhaseStopped, "")
+			return true
+		}
+		sleep(ctx, pause.pause())
+	}
+	return false
+}
+
+func (k *keeper) stopOnce(parent context.Context, pf platform.Platform) bool {
+	ctx, cancel := context.WithTimeout(parent, k.copy.Spec.Stop+stopExtra)
+	defer cancel()
+	err := pf.End(ctx, k.copy.ID, k.copy.Spec.Stop)
+	if err == nil {
+		k.log.ship(ctx) // its last words
+		err = pf.Stop(ctx, k.copy.ID, 0)
+	}
+	if err != nil && parent.Err() == nil {
+		k.fleet.agent.config.Log.Warn("a copy cannot be stopped", "copy", k.copy.ID, "error", err)
+	}
+	return err == nil
+}
+
+// healthOf returns how a copy is probed, with what applies where its specification is silent.
+func healthOf(spec andon.RunSpec) andon.Health {
+	h := spec.Health
+	if h.Interval <= 0 {
+		h.Interval = andon.DefaultHealthInterval
+	}
+	if h.Timeout <= 0 {
+		h.Timeout = andon.DefaultHealthTimeout
+	}
+	if h.Start <= 0 {
+		h.Start = andon.DefaultHealthStart
+	}
+	return h
+}
+
+// sentence returns what people may read of an error.
+func sentence(err error) string {
+	if e, ok := errors.AsType[*andon.Error](err); ok {
+		return e.Message + "."
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "It took too long to start."
+	}
+	return "It cannot be started; the agent's log says more."
+}

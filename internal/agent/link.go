@@ -1,0 +1,152 @@
+package agent
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+// A link is the present connection to the server.
+type link struct {
+	mu    sync.Mutex
+	epoch int64         // 0: not connected
+	up    chan struct{} // closed while connected
+	ended func()        // ends the present connection
+}
+
+func newLink() *link { return &link{up: make(chan struct{})} }
+
+// await returns the epoch of the connection once there is one.
+func (l *link) await(ctx context.Context) (int64, error) {
+	for {
+		l.mu.Lock()
+		epoch, up := l.epoch, l.up
+		l.mu.Unlock()
+		if epoch != 0 {
+			return epoch, nil
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-up:
+		}
+	}
+}
+
+// present returns the epoch of the connection, 0 if there is none.
+func (l *link) present() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.epoch
+}
+
+// begin notes a new connection; ended is called when somebody finds that it is lost.
+func (l *link) begin(epoch int64, ended func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.epoch, l.ended = epoch, ended
+	close(l.up)
+}
+
+// lose ends the connection of that epoch if it is still the present one.
+func (l *link) lose(epoch int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.epoch != epoch || epoch == 0 {
+		return
+	}
+	l.ended()
+	l.epoch, l.ended, l.up = 0, nil, make(chan struct{})
+}
+
+// connect keeps the agent connected and hands out the work, until ctx ends. It returns an
+// error only if the agent must not work for this server.
+func (a *Agent) connect(ctx context.Context) error {
+	pause := towardsPlant()
+	quiet := false // the trouble is logged already
+	for ctx.Err() == nil {
+		welcome, err := a.config.Plant.Hello(ctx, andon.Hello{
+			Agent: a.config.Name, Slots: a.config.Slots, Labels: a.config.Labels, Build: a.config.Build,
+		})
+		if err != nil {
+			if !quiet && ctx.Err() == nil {
+				a.config.Log.Warn("cannot connect to the server; copies are kept as they should be", "error", err)
+				quiet = true
+			}
+			sleep(ctx, pause.pause())
+			continue
+		}
+		if err := a.belongsTo(welcome.Plant); err != nil {
+			return err
+		}
+		a.config.Log.Info("connected", "plant", welcome.Plant, "epoch", welcome.Epoch)
+		quiet = false
+		began := time.Now()
+		a.stay(ctx, welcome)
+		if time.Since(began) > pause.most {
+			pause.reset()
+		}
+		sleep(ctx, pause.pause())
+	}
+	return nil
+}
+
+// stay asks for work again and again until the connection is lost.
+func (a *Agent) stay(parent context.Context, welcome andon.Welcome) {
+	ctx, end := context.WithCancel(parent)
+	defer end()
+	a.link.begin(welcome.Epoch, end)
+	defer func() {
+		if parent.Err() == nil { // an agent that ends still says its last words
+			a.link.lose(welcome.Epoch)
+		}
+	}()
+	a.board.news.raise() // everything is told again
+	pause := towardsPlant()
+	revision := int64(0)
+	for ctx.Err() == nil {
+		asked := time.Now()
+		work, err := a.config.Plant.Work(ctx, andon.WorkRequest{Epoch: welcome.Epoch, Revision: revision})
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil && gone(err):
+			a.config.Log.Info("the server does not know this connection any more", "epoch", welcome.Epoch, "error", err)
+			return
+		case err != nil:
+			if pause.next <= pause.first {
+				a.config.Log.Warn("cannot ask for work", "error", err)
+			}
+			sleep(ctx, pause.pause())
+			continue
+		case work.Revision == revision && revision != 0:
+			// Nothing new: usually after a long poll. A server that answers at once is not
+			// asked in a loop.
+			if time.Since(asked) < pause.first {
+				sleep(ctx, pause.pause())
+				continue
+			}
+		default:
+			if err := a.accept(parent, work); err != nil {
+				a.config.Log.Error("cannot keep what the server wants", "error", err)
+				sleep(ctx, pause.pause())
+				continue // the revision is not taken, so the work is given again
+			}
+			revision = work.Revision
+		}
+		pause.reset()
+	}
+}
+
+// accept makes work the agent's own.
+func (a *Agent) accept(ctx context.Context, work andon.Work) error {
+	// Tasks first: somebody waits for the first step of a push.
+	a.tasks.assign(ctx, work.Leases)
+	changed, err := a.store.accept(work.Desired)
+	if changed {
+		a.router.wake.raise()
+	}
+	return err
+}
