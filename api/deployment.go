@@ -1,0 +1,131 @@
+package api
+
+import "time"
+
+// A Deployment is one attempt to make a version live in an environment, as lists show it.
+type Deployment struct {
+	ID          string         `json:"id"`
+	Service     string         `json:"service"`
+	Environment string         `json:"environment"`
+	Version     int64          `json:"version"`
+	Previous    int64          `json:"previous,omitempty" doc:"the version that was live before"`
+	Kind        DeploymentKind `json:"kind" enum:"deploy,rollback"`
+	Strategy    Strategy       `json:"strategy" enum:"rolling,blue-green"`
+	Stage       string         `json:"stage,omitempty" doc:"the stage that asked for it"`
+	By          string         `json:"by"`
+	Why         string         `json:"why,omitempty" doc:"in a person's words"`
+	Artifact    string         `json:"artifact"`
+	Planned     time.Time      `json:"planned"`
+	Started     *time.Time     `json:"started,omitempty" doc:"left out while it is queued"`
+	Ended       *time.Time     `json:"ended,omitempty"`
+	TookMS      int64          `json:"took_ms,omitempty"`
+	Step        DeploymentStep `json:"step,omitempty"`
+	Outcome     Outcome        `json:"outcome,omitempty"`
+	Reason      string         `json:"reason,omitempty" doc:"why it reverts, or ended as it did"`
+	Ledger      *Ledger        `json:"ledger,omitempty" doc:"of a deployment that goes on, or whose version is live: as of now"`
+}
+
+// A DeploymentDetail is one deployment in full.
+type DeploymentDetail struct {
+	Deployment
+	Plan   Plan             `json:"plan"`
+	Steps  []DeploymentMove `json:"steps" doc:"the steps that it came to, in order"`
+	Copies []Copy           `json:"copies" doc:"that it brought up"`
+	Tasks  []Task           `json:"tasks" doc:"its smoke tests"`
+	Waits  []Wait           `json:"waits" doc:"why it does not move"`
+}
+
+// A DeploymentMove says when a deployment came to a step.
+type DeploymentMove struct {
+	Step   DeploymentStep `json:"step"`
+	Time   time.Time      `json:"time"`
+	Reason string         `json:"reason,omitempty"`
+}
+
+// A Plan is a deployment as data: what it changes, and how.
+type Plan struct {
+	Service     string         `json:"service"`
+	Environment string         `json:"environment"`
+	Version     int64          `json:"version"`
+	Previous    int64          `json:"previous,omitempty" doc:"the version that is live before"`
+	Kind        DeploymentKind `json:"kind"`
+	Strategy    Strategy       `json:"strategy"`
+	Changes     Changes        `json:"changes"`
+	Steps       []PlanStep     `json:"steps"`
+	Agents      []string       `json:"agents" doc:"the hosts that get copies, in turn"`
+	Hosts       []string       `json:"hosts" doc:"the host names that lead to it"`
+	SoakMS      int64          `json:"soak_ms"`
+}
+
+// Changes are what a deployment changes.
+type Changes struct {
+	Commits       []Change     `json:"commits" doc:"the versions that come with it, newest first; with a rollback, those that go. At most 100."`
+	Artifact      Difference   `json:"artifact"`
+	Configuration Difference   `json:"configuration" doc:"hashes"`
+	Environment   []KeyChange  `json:"environment_keys" doc:"environment variables that differ, without their values"`
+	Copies        CountsChange `json:"copies"`
+}
+
+// A Change is one version that a deployment brings or takes away.
+type Change struct {
+	Version int64  `json:"version"`
+	Commit  string `json:"commit"`
+	Author  string `json:"author"`
+	Subject string `json:"subject"`
+}
+
+// A Difference is what was and what will be.
+type Difference struct {
+	From string `json:"from,omitempty"`
+	To   string `json:"to"`
+	Same bool   `json:"same"`
+}
+
+// A KeyChange is one environment variable that differs.
+type KeyChange struct {
+	Key    string `json:"key"`
+	Change string `json:"change" enum:"added,changed,removed"`
+}
+
+// A CountsChange is how many copies were and will be.
+type CountsChange struct {
+	From int `json:"from"`
+	To   int `json:"to"`
+}
+
+// A PlanStep is one step that the deployment will take.
+type PlanStep struct {
+	Step DeploymentStep `json:"step"`
+	Does string         `json:"does" doc:"one sentence for people"`
+}
+
+// A Copy is one running copy of a version.
+type Copy struct {
+	ID        string    `json:"id"`
+	Version   int64     `json:"version"`
+	Agent     string    `json:"agent"`
+	Wanted    bool      `json:"wanted" doc:"it should run"`
+	Phase     Phase     `json:"phase,omitempty" doc:"as its agent attests; left out before the agent has said anything, and when the copy is gone"`
+	InTraffic bool      `json:"in_traffic" doc:"it gets new requests"`
+	Address   string    `json:"address,omitempty"`
+	Restarts  int       `json:"restarts,omitempty"`
+	Reason    string    `json:"reason,omitempty" doc:"when it is not healthy"`
+	Log       string    `json:"log" doc:"the name of its log"`
+	Placed    time.Time `json:"placed,omitzero" required:"false"`
+}
+
+// A Ledger counts the requests that the proxy handled since a deployment began to move traffic.
+type Ledger struct {
+	Deployment     string `json:"deployment"`
+	Requests       int64  `json:"requests" doc:"served, failed, client_gone and unknown together"`
+	Served         int64  `json:"served"`
+	Retried        int64  `json:"retried"`
+	Failed         int64  `json:"failed"`
+	ClientGone     int64  `json:"client_gone"`
+	Unknown        int64  `json:"unknown" doc:"in flight when the proxy was killed"`
+	AtSwitch       int64  `json:"at_switch" doc:"in flight on the old copies when traffic moved"`
+	Drained        int64  `json:"drained"`
+	CutOff         int64  `json:"cut_off"`
+	Upgraded       int64  `json:"upgraded" doc:"websockets and the like"`
+	LongestDrainMS int64  `json:"longest_drain_ms"`
+}
