@@ -1,0 +1,575 @@
+package logs_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/logs"
+)
+
+const name = "task/shop.42.commit.test.1/1"
+
+var when = time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
+
+func open(t testing.TB, dir string, o logs.Options) *logs.Store {
+	t.Helper()
+	s, err := logs.Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return s
+}
+
+func appendAll(t testing.TB, s *logs.Store, stream string, offset int64, text string) int64 {
+	t.Helper()
+	next, err := s.Append(stream, offset, []byte(text), when)
+	if err != nil {
+		t.Fatalf("append at %d: %v", offset, err)
+	}
+	return next
+}
+
+func content(t testing.TB, s *logs.Store, stream string) string {
+	t.Helper()
+	var all []byte
+	for {
+		p, err := s.Read(stream, int64(len(all)), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p) == 0 {
+			return string(all)
+		}
+		all = append(all, p...)
+	}
+}
+
+func info(t testing.TB, s *logs.Store, stream string) logs.Info {
+	t.Helper()
+	i, err := s.Info(stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+func texts(l logs.Lines) []string {
+	var all []string
+	for _, line := range l.Lines {
+		all = append(all, string(line.Text))
+	}
+	return all
+}
+
+func TestAppend_IgnoresWhatIsThereAndRefusesGaps(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), logs.Options{})
+	for _, c := range []struct {
+		offset int64
+		text   string
+		next   int64
+		want   string
+	}{
+		{5, "gap", 0, ""},
+		{0, "hello\n", 6, "hello\n"},
+		{0, "hello\n", 6, "hello\n"},
+		{3, "XXXworld", 11, "hello\nworld"},
+		{12, "gap", 11, "hello\nworld"},
+		{11, "", 11, "hello\nworld"},
+		{11, "!\n", 13, "hello\nworld!\n"},
+	} {
+		if next := appendAll(t, s, name, c.offset, c.text); next != c.next {
+			t.Fatalf("append %q at %d: next is %d, want %d", c.text, c.offset, next, c.next)
+		}
+		if got := content(t, s, name); got != c.want {
+			t.Fatalf("append %q at %d: the log is %q, want %q", c.text, c.offset, got, c.want)
+		}
+	}
+	if i := info(t, s, name); i.Size != 13 || i.Lines != 2 || i.Finished {
+		t.Fatalf("info: %+v", i)
+	}
+	if _, err := s.Append(name, -1, []byte("x"), when); andon.KindOf(err) != andon.KindInvalid {
+		t.Fatalf("a negative offset: %v", err)
+	}
+}
+
+func TestNames_ThatAreHostileNeverLeaveTheDirectory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, filepath.Join(dir, "logs"), logs.Options{})
+	for _, hostile := range []string{
+		"", ".", "..", "../x", "a/../../x", "/etc/passwd", "a//b", "a/./b", "a/", "-rf", ".hidden", "a/.b",
+		"a\x00b", "a\\b", "a b", "a\nb", "a/b/c/d/e/f/g", strings.Repeat("x", 201), "häuser", "~root",
+	} {
+		if _, err := s.Append(hostile, 0, []byte("x"), when); andon.KindOf(err) != andon.KindInvalid {
+			t.Errorf("append to %q: %v", hostile, err)
+		}
+		if _, err := s.Read(hostile, 0, 1); andon.KindOf(err) != andon.KindInvalid {
+			t.Errorf("read %q: %v", hostile, err)
+		}
+		if err := s.Remove(hostile); andon.KindOf(err) != andon.KindInvalid {
+			t.Errorf("remove %q: %v", hostile, err)
+		}
+	}
+	// A link inside the directory does not lead out of it either.
+	outside := filepath.Join(dir, "outside")
+	if err := errors.Join(os.Mkdir(outside, 0o700), os.Symlink(outside, filepath.Join(dir, "logs", "link"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Append("link/x", 0, []byte("x"), when); err == nil {
+		t.Error("a link led out of the directory")
+	}
+	if entries, err := os.ReadDir(outside); err != nil || len(entries) > 0 {
+		t.Errorf("outside: %v %v", entries, err)
+	}
+}
+
+func TestFinish_EndsAStream(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir, logs.Options{})
+	appendAll(t, s, name, 0, "one\ntwo")
+	for range 2 {
+		if err := s.Finish(name, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(s *logs.Store) {
+		t.Helper()
+		if i := info(t, s, name); !i.Finished || i.Size != 7 || i.Lines != 2 {
+			t.Fatalf("info: %+v", i)
+		}
+		if next := appendAll(t, s, name, 0, "one\ntwo"); next != 7 {
+			t.Fatalf("repeating what is there: next is %d", next)
+		}
+		if next, err := s.Append(name, 7, []byte("more"), when); andon.KindOf(err) != andon.KindConflict || next != 7 {
+			t.Fatalf("append to a finished log: %d %v", next, err)
+		}
+	}
+	check(s)
+	check(open(t, dir, logs.Options{}))
+	if err := s.Finish("task/silent/1", when); err != nil {
+		t.Fatal(err)
+	}
+	if i := info(t, s, "task/silent/1"); !i.Finished || i.Size != 0 || i.Lines != 0 {
+		t.Fatalf("a log that nobody wrote to: %+v", i)
+	}
+}
+
+func TestRead_OfWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), logs.Options{})
+	if _, err := s.Read(name, 0, 1); andon.KindOf(err) != andon.KindNotFound {
+		t.Errorf("read: %v", err)
+	}
+	if _, err := s.ReadLines(name, 1, 1); andon.KindOf(err) != andon.KindNotFound {
+		t.Errorf("read lines: %v", err)
+	}
+	if _, err := s.Info(name); andon.KindOf(err) != andon.KindNotFound {
+		t.Errorf("info: %v", err)
+	}
+	if err := s.Remove(name); err != nil {
+		t.Errorf("remove: %v", err)
+	}
+	appendAll(t, s, name, 0, "abc")
+	for _, c := range []struct {
+		offset int64
+		limit  int
+		want   string
+	}{{0, 0, "abc"}, {1, 1, "b"}, {3, 5, ""}, {99, 5, ""}, {-5, 2, "ab"}} {
+		if p, err := s.Read(name, c.offset, c.limit); err != nil || string(p) != c.want {
+			t.Errorf("read %d+%d: %q %v", c.offset, c.limit, p, err)
+		}
+	}
+}
+
+// randomLog returns lines of very different lengths, some longer than an index block and than
+// MaxLine.
+func randomLog(r *rand.Rand, lines int) []string {
+	all := make([]string, lines)
+	for i := range all {
+		n := r.IntN(200)
+		if r.IntN(50) == 0 {
+			n = r.IntN(200_000)
+		}
+		all[i] = fmt.Sprintf("%d:%s", i+1, strings.Repeat("x", n))
+	}
+	return all
+}
+
+func TestReadLines_FindsEveryLineWhateverTheChunks(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(4) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		lines := randomLog(r, 2000)
+		whole := strings.Join(lines, "\n")
+		if seed%2 == 0 {
+			whole += "\n"
+		}
+		dir := t.TempDir()
+		s := open(t, dir, logs.Options{})
+		for offset := 0; offset < len(whole); {
+			end := min(len(whole), offset+1+r.IntN(100_000))
+			offset = int(appendAll(t, s, name, int64(offset), whole[offset:end]))
+		}
+		checkLines(t, r, s, lines)
+		checkLines(t, r, open(t, dir, logs.Options{}), lines)
+		// Without the index, or with a spoiled one, it is made again.
+		index := filepath.Join(dir, name+".idx")
+		for _, spoil := range []func() error{
+			func() error { return os.Remove(index) },
+			func() error { return os.Truncate(index, 28*7+5) },
+			func() error { return overwrite(index, 28*11) },
+		} {
+			if err := spoil(); err != nil {
+				t.Fatal(err)
+			}
+			checkLines(t, r, open(t, dir, logs.Options{}), lines)
+		}
+	}
+}
+
+func overwrite(path string, at int64) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(make([]byte, 40), at)
+	return errors.Join(err, f.Close())
+}
+
+func checkLines(t *testing.T, r *rand.Rand, s *logs.Store, lines []string) {
+	t.Helper()
+	if got := info(t, s, name).Lines; got != int64(len(lines)) {
+		t.Fatalf("%d lines, want %d", got, len(lines))
+	}
+	for range 50 {
+		first := 1 + r.IntN(len(lines))
+		count := 1 + r.IntN(30)
+		l, err := s.ReadLines(name, int64(first), count)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := lines[first-1 : min(len(lines), first-1+count)]
+		if len(l.Lines) == 0 || len(l.Lines) > len(want) || l.Next != int64(first+len(l.Lines)) {
+			t.Fatalf("lines from %d: got %d of %d, next %d", first, len(l.Lines), len(want), l.Next)
+		}
+		for i, line := range l.Lines {
+			text := want[i]
+			if line.Cut != (len(text) > logs.MaxLine) {
+				t.Fatalf("line %d of %d bytes: cut is %v", line.Number, len(text), line.Cut)
+			}
+			if line.Cut {
+				text = text[:logs.MaxLine]
+			}
+			if line.Number != int64(first+i) || string(line.Text) != text {
+				t.Fatalf("line %d is %.40q, want line %d, %.40q", line.Number, line.Text, first+i, text)
+			}
+			if p, err := s.Read(name, line.Offset, len(text)); err != nil || string(p) != text {
+				t.Fatalf("line %d is not at offset %d: %v", line.Number, line.Offset, err)
+			}
+		}
+	}
+}
+
+func TestReadLines_AtTheEdges(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), logs.Options{})
+	appendAll(t, s, name, 0, "a\n\nc\npart")
+	for _, c := range []struct {
+		first int64
+		count int
+		want  []string
+		next  int64
+	}{
+		{1, 2, []string{"a", ""}, 3},
+		{0, 0, []string{"a", "", "c", "part"}, 5},
+		{4, 9, []string{"part"}, 5},
+		{5, 9, nil, 5},
+		{-1, 9, []string{"part"}, 5},
+		{-2, 1, []string{"c"}, 4},
+		{-99, 1, []string{"a"}, 2},
+	} {
+		l, err := s.ReadLines(name, c.first, c.count)
+		if err != nil || !slices.Equal(texts(l), c.want) || l.Next != c.next {
+			t.Errorf("lines from %d: %q, next %d, %v; want %q, next %d", c.first, texts(l), l.Next, err, c.want, c.next)
+		}
+	}
+}
+
+func TestReadLines_KnowsAboutWhenALineWasWritten(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), logs.Options{})
+	offset := int64(0)
+	line := strings.Repeat("x", 999) + "\n"
+	for i := range 1000 {
+		next, err := s.Append(name, offset, []byte(line), when.Add(time.Duration(i)*time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		offset = next
+	}
+	l, err := s.ReadLines(name, 800, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if age := when.Add(799 * time.Second).Sub(l.At); age < 0 || age > 70*time.Second {
+		t.Fatalf("line 800 was written at %v, which is %v off", l.At, age)
+	}
+}
+
+func TestCrash_TheWriterGoesOnFromWhatIsThere(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := logs.Open(dir, logs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := randomLog(rand.New(rand.NewPCG(9, 9)), 3000)
+	whole := strings.Join(lines, "\n")
+	appendAll(t, s, name, 0, whole[:len(whole)-100])
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// The loss of power takes the end of the log, but not of the index.
+	kept := int64(len(whole) / 2)
+	if err := os.Truncate(filepath.Join(dir, name+".part"), kept); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, logs.Options{})
+	next := appendAll(t, s, name, int64(len(whole)-100), whole[len(whole)-100:])
+	if next != kept {
+		t.Fatalf("next is %d, want %d", next, kept)
+	}
+	appendAll(t, s, name, next, whole[next:])
+	if content(t, s, name) != whole {
+		t.Fatal("the log differs")
+	}
+	checkLines(t, rand.New(rand.NewPCG(3, 3)), s, lines)
+}
+
+func TestLimit_CutsTheLogAndSaysSo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir, logs.Options{Limit: 10})
+	if next := appendAll(t, s, name, 0, "12345\n789"); next != 9 {
+		t.Fatal(next)
+	}
+	if next := appendAll(t, s, name, 9, "0ab"); next != 12 {
+		t.Fatalf("next is %d, want 12: bytes are dropped, and the writer goes on", next)
+	}
+	if next := appendAll(t, s, name, 12, strings.Repeat("x", 100)); next != 112 {
+		t.Fatal(next)
+	}
+	const notice = "12345\n7890\nandon: this log reached its limit of 10 bytes; what follows was dropped\n"
+	if got := content(t, s, name); got != notice {
+		t.Fatalf("the log is %q", got)
+	}
+	// A restart forgets how much was dropped: the writer is asked for it again.
+	again := open(t, dir, logs.Options{Limit: 10})
+	if next := appendAll(t, again, name, 112, "y"); next != 10 {
+		t.Fatalf("after a restart next is %d, want 10", next)
+	}
+	if next := appendAll(t, again, name, 10, strings.Repeat("x", 103)); next != 113 {
+		t.Fatal(next)
+	}
+	if err := again.Finish(name, when); err != nil {
+		t.Fatal(err)
+	}
+	if got := content(t, again, name); got != notice+"andon: 103 bytes were dropped\n" {
+		t.Fatalf("the log is %q", got)
+	}
+	if i := info(t, again, name); i.Lines != 4 || i.Dropped != 103 {
+		t.Fatalf("info: %+v", i)
+	}
+}
+
+func TestOpenFiles_AreBounded(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), logs.Options{Open: 4})
+	before := openFiles(t)
+	for round := range 3 {
+		for i := range 60 {
+			appendAll(t, s, fmt.Sprintf("task/t%d/1", i), int64(round*2), "x\n")
+		}
+	}
+	// Tests beside this one open files too, so the bound has some room.
+	if now := openFiles(t); now > before+40 {
+		t.Fatalf("%d files are open, %d were before", now, before)
+	}
+	for i := range 60 {
+		if got := content(t, s, fmt.Sprintf("task/t%d/1", i)); got != "x\nx\nx\n" {
+			t.Fatalf("log %d is %q", i, got)
+		}
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skipf("open files cannot be counted here: %v", err)
+	}
+	return len(entries)
+}
+
+func TestRemoveAndStreams(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir, logs.Options{})
+	all := []string{"instance/shop.production.7.0", "task/a/1", "task/a/2", "task/b/1"}
+	for _, n := range all {
+		appendAll(t, s, n, 0, strings.Repeat("line\n", 20_000))
+	}
+	if err := s.Finish("task/a/2", when); err != nil {
+		t.Fatal(err)
+	}
+	list := func(dir string) (names []string) {
+		for n, err := range s.Streams(dir) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, n)
+		}
+		return names
+	}
+	if got := list(""); !slices.Equal(got, all) {
+		t.Fatalf("streams: %q", got)
+	}
+	if got := list("instance"); !slices.Equal(got, all[:1]) {
+		t.Fatalf("streams of copies: %q", got)
+	}
+	if got := list("nothing"); got != nil {
+		t.Fatalf("streams of nothing: %q", got)
+	}
+	for _, n := range []string{"task/a/2", "task/a/1", "task/a/1"} {
+		if err := s.Remove(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Info("task/a/1"); andon.KindOf(err) != andon.KindNotFound {
+		t.Fatalf("info of a removed log: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "task", "a")); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("its directory is still there: %v", err)
+	}
+	if next := appendAll(t, s, "task/a/1", 0, "new\n"); next != 4 || content(t, s, "task/a/1") != "new\n" {
+		t.Fatal("a log of the same name does not begin anew")
+	}
+}
+
+func TestWait_WakesForBytesAndForTheEnd(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), logs.Options{})
+	type answer struct {
+		info logs.Info
+		err  error
+	}
+	wait := func(ctx context.Context, after int64) <-chan answer {
+		c := make(chan answer, 1)
+		go func() {
+			i, err := s.Wait(ctx, name, after)
+			c <- answer{i, err}
+		}()
+		return c
+	}
+	first := wait(t.Context(), 0) // before there is a log at all
+	appendAll(t, s, name, 0, "x")
+	if a := <-first; a.err != nil || a.info.Size != 1 {
+		t.Fatalf("%+v", a)
+	}
+	if a := <-wait(t.Context(), 0); a.err != nil || a.info.Size != 1 {
+		t.Fatalf("what is there already: %+v", a)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := wait(ctx, 1)
+	cancel()
+	if a := <-gone; !errors.Is(a.err, context.Canceled) {
+		t.Fatalf("%+v", a)
+	}
+	end := wait(t.Context(), 1)
+	if err := s.Finish(name, when); err != nil {
+		t.Fatal(err)
+	}
+	if a := <-end; a.err != nil || !a.info.Finished {
+		t.Fatalf("%+v", a)
+	}
+}
+
+func TestWait_FollowersSeeEveryByteInOrder(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), logs.Options{Open: 1})
+	want := bytes.Repeat([]byte("0123456789abcde\n"), 5000)
+	done := make(chan error, 3)
+	for range 3 {
+		go func() {
+			var got []byte
+			for {
+				i, err := s.Wait(t.Context(), name, int64(len(got)))
+				if err != nil {
+					done <- err
+					return
+				}
+				p, err := s.Read(name, int64(len(got)), 0)
+				if err != nil {
+					done <- err
+					return
+				}
+				if got = append(got, p...); i.Finished && len(p) == 0 {
+					if !bytes.Equal(got, want) {
+						err = fmt.Errorf("a follower saw %d bytes, or others", len(got))
+					}
+					done <- err
+					return
+				}
+			}
+		}()
+	}
+	for offset := int64(0); offset < int64(len(want)); {
+		appendAll(t, s, "task/other/1", 0, "o") // takes the only open place
+		offset = appendAll(t, s, name, offset, string(want[offset:min(int64(len(want)), offset+777)]))
+	}
+	if err := s.Finish(name, when); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestClose_EndsWaiting(t *testing.T) {
+	t.Parallel()
+	s, err := logs.Open(t.TempDir(), logs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := make(chan error, 1)
+	go func() {
+		_, err := s.Wait(t.Context(), name, 0)
+		c <- err
+	}()
+	appendAll(t, s, "task/other/1", 0, "x")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-c; err == nil {
+		t.Fatal("waiting ended without an error")
+	}
+}
