@@ -87,8 +87,10 @@ func (h *History) Apply(ctx context.Context, events []andon.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
-	if first := events[0].Seq; first != position+1 {
-		return andon.Errorf(andon.KindConflict, "the history is at event %d, and event %d does not follow it", position, first)
+	for i, e := range events {
+		if want := position + andon.Seq(i) + 1; e.Seq != want {
+			return andon.Errorf(andon.KindConflict, "the history is at event %d, and event %d does not follow it", want-1, e.Seq)
+		}
 	}
 	last := events[len(events)-1]
 	print, err := fingerprint(last)
