@@ -103,6 +103,13 @@ func (r recorder) deploymentEnded(b andon.DeploymentEnded) error {
 	if err != nil {
 		return err
 	}
+	if b.Outcome == andon.Succeeded {
+		err := r.exec(`INSERT OR REPLACE INTO good (service, environment, version, seq, deployment) VALUES (?, ?, ?, ?, ?)`,
+			b.Service, b.Environment, b.Version, r.event.Seq, b.Deployment)
+		if err != nil {
+			return err
+		}
+	}
 	return r.liveAfter(b)
 }
 
@@ -142,9 +149,7 @@ func (h *History) Deployments(ctx context.Context, f DeploymentFilter) ([]Deploy
 	if f.Version > 0 {
 		and(`version = ?`, f.Version)
 	}
-	if f.Outcome == andon.Succeeded {
-		text += ` AND outcome = 'succeeded'` // as a literal, so that its index serves
-	} else if f.Outcome != "" {
+	if f.Outcome != "" {
 		and(`outcome = ?`, f.Outcome)
 	}
 	if f.Before > 0 {
@@ -186,8 +191,6 @@ func (h *History) GoodReleases(ctx context.Context, p andon.Place, n int) ([]and
 		var plan andon.Plan
 		err := r.Scan(doc{&plan})
 		return plan.Release, err
-	}, `SELECT plan FROM deployment
-		WHERE id IN (SELECT id FROM deployment WHERE service = ?1 AND environment = ?2 AND outcome = 'succeeded'
-			GROUP BY version HAVING seq = max(seq))
-		ORDER BY seq DESC LIMIT ?3`, p.Service, p.Environment, pageSize(n))
+	}, `SELECT d.plan FROM good g INDEXED BY good_by_seq JOIN deployment d ON d.id = g.deployment
+		WHERE g.service = ? AND g.environment = ? ORDER BY g.seq DESC LIMIT ?`, p.Service, p.Environment, pageSize(n))
 }

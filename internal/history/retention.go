@@ -31,11 +31,9 @@ const expired = `v.created < ?1 AND v.ended <> 0
 	AND NOT EXISTS (SELECT 1 FROM live l WHERE l.service = v.service AND l.version = v.number)
 	AND NOT EXISTS (SELECT 1 FROM task t WHERE t.service = v.service AND t.number = v.number AND t.ended = 0)
 	AND NOT EXISTS (SELECT 1 FROM deployment d WHERE d.service = v.service AND d.version = v.number AND d.ended = 0)
-	AND NOT EXISTS (
-		SELECT 1 FROM deployment d WHERE d.service = v.service AND d.version = v.number AND d.outcome = 'succeeded'
-		AND (SELECT count(DISTINCT n.version) FROM deployment n
-			WHERE n.service = d.service AND n.environment = d.environment AND n.outcome = 'succeeded'
-			AND n.seq > d.seq AND n.version <> d.version) < ?3)`
+	AND NOT EXISTS (SELECT 1 FROM good g INDEXED BY good_by_version WHERE g.service = v.service AND g.version = v.number AND ?3 > 0
+		AND g.seq >= coalesce((SELECT n.seq FROM good n INDEXED BY good_by_seq WHERE n.service = g.service AND n.environment = g.environment
+			ORDER BY n.seq DESC LIMIT 1 OFFSET ?3 - 1), 0))`
 
 // Expired returns up to limit versions, by service and number, that the retention does not keep
 // and that were not marked as swept. It decides and deletes nothing. An artifact that versions
@@ -45,7 +43,7 @@ func (h *History) Expired(ctx context.Context, keep Retention, now time.Time, li
 	gone, err := query(ctx, h.store, func(r *sql.Rows) (c candidate, err error) {
 		return c, r.Scan(&c.Version.Service, &c.Version.Number, &c.Artifact, &c.sharers)
 	}, `SELECT v.service, v.number, v.artifact,
-			(SELECT count(*) FROM version o WHERE o.artifact = v.artifact AND o.artifact <> '' AND o.service = v.service AND o.swept = 0)
+			(SELECT count(*) FROM version o INDEXED BY version_by_artifact WHERE o.artifact = v.artifact AND o.artifact <> '' AND o.service = v.service AND o.swept = 0)
 		FROM version v WHERE v.swept = 0 AND `+expired+` ORDER BY v.service, v.number LIMIT ?4`, args...)
 	if err != nil {
 		return nil, err

@@ -77,7 +77,14 @@ CREATE INDEX deployment_by_seq ON deployment (seq);
 CREATE INDEX deployment_by_place ON deployment (service, environment, seq);
 CREATE INDEX deployment_by_environment ON deployment (environment, seq);
 CREATE INDEX deployment_by_version ON deployment (service, version, seq);
-CREATE INDEX deployment_good ON deployment (service, environment, seq) WHERE outcome = 'succeeded';
+
+-- The newest good deployment of each version to each place: seq is of the event that ended it.
+CREATE TABLE good (
+    service TEXT NOT NULL, environment TEXT NOT NULL, version INTEGER NOT NULL, seq INTEGER NOT NULL, deployment TEXT NOT NULL,
+    PRIMARY KEY (service, environment, version)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX good_by_seq ON good (service, environment, seq);
+CREATE INDEX good_by_version ON good (service, version);
 
 CREATE TABLE deployment_step (
     seq INTEGER PRIMARY KEY, deployment TEXT NOT NULL, step TEXT NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL

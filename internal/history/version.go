@@ -105,17 +105,18 @@ func scanVersion(r *sql.Rows) (v VersionSummary, err error) {
 
 // Versions returns a page of the versions of a service, newest first.
 func (h *History) Versions(ctx context.Context, f VersionFilter) ([]VersionSummary, error) {
-	text, args := selectVersion+`WHERE service = ?`, []any{f.Service}
+	// Without statistics SQLite takes the primary key for good enough, so the index is named.
+	index, where, args := "", `WHERE service = ?`, []any{f.Service}
 	if f.Branch != "" {
-		text, args = text+` AND branch = ?`, append(args, f.Branch)
+		index, where, args = `INDEXED BY version_by_branch `, where+` AND branch = ?`, append(args, f.Branch)
 	}
 	if f.Maturity != "" {
-		text, args = text+` AND maturity = ?`, append(args, f.Maturity)
+		index, where, args = `INDEXED BY version_by_maturity `, where+` AND maturity = ?`, append(args, f.Maturity)
 	}
 	if f.Before > 0 {
-		text, args = text+` AND number < ?`, append(args, f.Before)
+		where, args = where+` AND number < ?`, append(args, f.Before)
 	}
-	return query(ctx, h.store, scanVersion, text+` ORDER BY number DESC LIMIT ?`, append(args, pageSize(f.Limit))...)
+	return query(ctx, h.store, scanVersion, selectVersion+index+where+` ORDER BY number DESC LIMIT ?`, append(args, pageSize(f.Limit))...)
 }
 
 var prefixPattern = regexp.MustCompile(`^[0-9a-f]{4,64}$`)
