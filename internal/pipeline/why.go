@@ -1,0 +1,28 @@
+package pipeline
+
+import (
+	"slices"
+	"strings"
+)
+
+// whyEnvName says what is wrong with the name of a variable.
+func whyEnvName(s string) string {
+	if s == "PORT" || strings.HasPrefix(s, "ANDON") {
+		return "is reserved: Andon sets it itself"
+	}
+	return "is not a name of a variable"
+}
+
+// whyPath says what is wrong with a path in the checkout.
+func whyPath(s string) string {
+	switch {
+	case strings.HasPrefix(s, "/"):
+		return "must be relative to the checkout, not " + quoted(s)
+	case strings.Contains(s, `\`):
+		return "must not contain a backslash: " + quoted(s)
+	case slices.Contains(strings.Split(s, "/"), ".."):
+		return "leaves the checkout: " + quoted(s)
+	default:
+		return "is not a path in the checkout: " + quoted(s)
+	}
+}
