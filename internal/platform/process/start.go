@@ -2,7 +2,7 @@ package process
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"maps"
 	"os"
@@ -44,10 +44,20 @@ func (d *Driver) Start(ctx context.Context, spec platform.Spec) (platform.Instan
 	}
 	killAll(0, d.mark(spec.ID)) // what an earlier process of this copy left behind
 	if err := d.launch(s, spec, dir, env); err != nil {
-		return platform.Instance{}, andon.Errorf(andon.KindUnavailable, "copy %s cannot be started", spec.ID).Because(err)
+		return platform.Instance{}, cannotStart(spec.ID, err)
 	}
 	inst, _ := s.instance()
 	return inst, nil
+}
+
+// cannotStart says why this host did not start a copy, in the system's own words: the disk is
+// full, or there are too many processes.
+func cannotStart(id andon.InstanceID, err error) error {
+	e := andon.Errorf(andon.KindUnavailable, "copy %s cannot be started", id).Because(err)
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		e.Message += ": " + errno.Error()
+	}
+	return e
 }
 
 // launch starts the process of a copy, records it, and only then lets its program run.
@@ -190,5 +200,5 @@ func findCommand(dir, command, path string) error {
 			WithHint("Give it the permission in the repository: chmod +x, or git update-index --chmod=+x.")
 	}
 	return andon.Errorf(andon.KindNotFound, "command not found: %s", name).
-		WithHint("%s", fmt.Sprintf("See whether the artifact contains it: its path starts at the artifact's root, and PATH is %s.", path))
+		WithHint("See whether the artifact contains it: its path starts at the artifact's root, and PATH is %s.", path)
 }
