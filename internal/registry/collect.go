@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/distribution/distribution/v3"
@@ -38,8 +37,10 @@ func (r *Registry) Collect(ctx context.Context, keep func(repository string, man
 	if err := c.sweep(); err != nil {
 		return c.freed, fmt.Errorf("deleting from the registry: %w", err)
 	}
+	if len(c.repos) == 0 {
+		return c.freed, nil // there may be no directory to look for uploads in
+	}
 	_, failed := storage.PurgeUploads(ctx, r.driver, time.Now().Add(-uploadAge), true)
-	failed = slices.DeleteFunc(failed, isMissing)
 	return c.freed, errors.Join(failed...)
 }
 
