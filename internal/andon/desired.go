@@ -138,3 +138,18 @@ type Ledger struct {
 
 // Requests returns the number of requests that the ledger accounts for.
 func (l Ledger) Requests() int64 { return l.Served + l.Failed + l.ClientGone + l.Unknown }
+
+// Plus returns the sum of two ledgers of one deployment, kept by two proxies.
+func (l Ledger) Plus(m Ledger) Ledger {
+	l.Served += m.Served
+	l.Retried += m.Retried
+	l.Failed += m.Failed
+	l.ClientGone += m.ClientGone
+	l.Unknown += m.Unknown
+	l.AtSwitch += m.AtSwitch
+	l.Drained += m.Drained
+	l.CutOff += m.CutOff
+	l.Upgraded += m.Upgraded
+	l.LongestDrain = max(l.LongestDrain, m.LongestDrain)
+	return l
+}

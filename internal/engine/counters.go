@@ -1,0 +1,71 @@
+package engine
+
+import (
+	"sync"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+// counters are the running ledgers that agents report. They live in memory only.
+type counters struct {
+	mu      sync.Mutex
+	byPlace map[andon.Place]map[andon.AgentName][]andon.Ledger
+}
+
+func newCounters() *counters {
+	return &counters{byPlace: map[andon.Place]map[andon.AgentName][]andon.Ledger{}}
+}
+
+// Count takes the running ledgers of an agent's proxy.
+func (e *Engine) Count(agent andon.AgentName, report andon.Counters) {
+	e.counters.mu.Lock()
+	defer e.counters.mu.Unlock()
+	for _, p := range report.Places {
+		byAgent := e.counters.byPlace[p.Place]
+		if byAgent == nil {
+			byAgent = map[andon.AgentName][]andon.Ledger{}
+			e.counters.byPlace[p.Place] = byAgent
+		}
+		byAgent[agent] = p.Ledgers
+	}
+}
+
+// Ledgers returns the running ledgers of a place, summed over the agents that route it, in the
+// order in which the first of them reports its deployments.
+func (e *Engine) Ledgers(place andon.Place) []andon.Ledger {
+	e.counters.mu.Lock()
+	defer e.counters.mu.Unlock()
+	var sum []andon.Ledger
+	at := map[andon.DeploymentID]int{}
+	for _, ledgers := range e.counters.byPlace[place] {
+		for _, l := range ledgers {
+			i, ok := at[l.Deployment]
+			if !ok {
+				at[l.Deployment] = len(sum)
+				sum = append(sum, l)
+				continue
+			}
+			sum[i] = sum[i].Plus(l)
+		}
+	}
+	return sum
+}
+
+// note drops the ledgers of services that were removed.
+func (c *counters) note(committed []andon.Event) {
+	for _, event := range committed {
+		if removed, ok := event.Body.(andon.ServiceRemoved); ok {
+			c.forget(removed.Service)
+		}
+	}
+}
+
+func (c *counters) forget(service andon.ServiceName) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for place := range c.byPlace {
+		if place.Service == service {
+			delete(c.byPlace, place)
+		}
+	}
+}
