@@ -97,7 +97,7 @@ func (h *History) Apply(ctx context.Context, events []andon.Event) error {
 	if err != nil {
 		return err
 	}
-	err = h.store.tx(ctx, func() error {
+	err = h.store.tx(ctx, func(ctx context.Context) error {
 		for _, e := range events {
 			if err := (recorder{ctx, h.store, e}).record(); err != nil {
 				return fmt.Errorf("apply event %d, %s: %w", e.Seq, e.Body.EventName(), err)

@@ -1,11 +1,14 @@
 package history_test
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,6 +137,56 @@ func TestOpen_MakesADamagedOrForeignHistoryAnew(t *testing.T) {
 		if err := errors.Join(again.CatchUp(t.Context(), &s), again.Close()); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// overwrite spoils the first page of a table.
+func overwrite(path, table string) error {
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		return err
+	}
+	var page int64
+	err = db.QueryRow(`SELECT rootpage FROM sqlite_schema WHERE name = ?`, table).Scan(&page)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(bytes.Repeat([]byte{0xff}, 4096), (page-1)*4096)
+	return errors.Join(err, f.Close())
+}
+
+func TestApply_OnADamagedHistoryHasItMadeAnewAtTheNextStart(t *testing.T) {
+	t.Parallel()
+	var s story
+	s.begin()
+	path := filepath.Join(t.TempDir(), "history.db")
+	h, err := history.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(h.CatchUp(t.Context(), &s), h.Close(), overwrite(path, "audit")); err != nil {
+		t.Fatal(err)
+	}
+	if h, err = history.Open(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	if h.Position() == 0 {
+		t.Fatal("the damage was found when opening, and this test shows nothing")
+	}
+	s.push(1, "main", andon.Succeeded)
+	err = h.CatchUp(t.Context(), &s)
+	e, ok := errors.AsType[*andon.Error](err)
+	if !ok || !strings.Contains(e.Message, "damaged") {
+		t.Fatalf("catch up: %v", err)
+	}
+	_ = h.Close() // SQLite may complain about the file; it is gone anyway
+	again := open(t, path)
+	if err := again.CatchUp(t.Context(), &s); err != nil || again.Position() != andon.Seq(len(s.events)) {
+		t.Fatalf("the next start: %v, position %d", err, again.Position())
 	}
 }
 

@@ -108,7 +108,7 @@ func (h *History) logs(ctx context.Context, v andon.VersionRef) ([]string, error
 // The note is not made from events: a history that is made again says it all once more, and
 // deleting what is gone is no error.
 func (h *History) MarkSwept(ctx context.Context, versions []andon.VersionRef) error {
-	return h.store.tx(ctx, func() error {
+	return h.store.tx(ctx, func(ctx context.Context) error {
 		for _, v := range versions {
 			if err := h.store.exec(ctx, `UPDATE version SET swept = 1 WHERE service = ? AND number = ?`, v.Service, v.Number); err != nil {
 				return err

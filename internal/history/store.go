@@ -104,7 +104,8 @@ func (s *store) prepareFile(ctx context.Context) (err error) {
 	if version != format {
 		return errOtherFormat
 	}
-	return nil
+	_, _, err = s.position(ctx) // damage that would keep the history from starting is found here
+	return err
 }
 
 // position returns the last event applied, and its print.
@@ -151,20 +152,26 @@ type failed struct{ err error }
 
 func (f failed) Scan(...any) error { return f.err }
 
-// tx runs do in one transaction of the writer. Only within it may exec and row be called.
-func (s *store) tx(ctx context.Context, do func() error) error {
+// tx runs do in one transaction of the writer. Only within it, and with the context that it gives,
+// may exec and row be called. It cannot be cancelled once it has begun: a commit that is
+// interrupted might have happened or not.
+func (s *store) tx(ctx context.Context, do func(ctx context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	if err := s.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return storageError(s.path, err)
 	}
-	err := do()
+	err := do(ctx)
 	if err == nil {
 		err = s.exec(ctx, "COMMIT")
 	}
 	if err != nil {
 		// After some errors SQLite has rolled back already, and then this one fails.
-		_ = s.exec(context.WithoutCancel(ctx), "ROLLBACK")
+		_ = s.exec(ctx, "ROLLBACK")
 		if damaged(err) {
 			// The next start makes it again; until then the open files serve what can be read.
 			err = errors.Join(err, remove(s.path))
@@ -180,7 +187,7 @@ func (s *store) empty(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.tx(ctx, func() error {
+	return s.tx(ctx, func(ctx context.Context) error {
 		for _, t := range tables {
 			if t == "position" {
 				continue

@@ -37,6 +37,14 @@ func classify(path string, err error) error {
 			Because(err)
 	case code(err) == lib.SQLITE_READONLY, code(err) == lib.SQLITE_CANTOPEN, code(err) == lib.SQLITE_PERM:
 		return andon.Errorf(andon.KindUnavailable, "the journal %s cannot be opened for writing", path).Because(err)
+	case code(err) == lib.SQLITE_IOERR:
+		return andon.Errorf(andon.KindUnavailable, "the disk of the journal %s does not work", path).
+			WithHint("look into the system's log; nothing that was acknowledged is lost").
+			Because(err)
+	case code(err) == lib.SQLITE_CORRUPT, code(err) == lib.SQLITE_NOTADB:
+		return andon.Errorf(andon.KindInternal, "the journal %s is damaged", path).
+			WithHint("run `andon audit verify --data %s`, and restore from a backup", filepath.Dir(path)).
+			Because(err)
 	}
 	return err
 }

@@ -13,7 +13,7 @@ import (
 
 // page is how many rows are read in one query: long enough to cost little per row, short
 // enough that no reader holds the WAL back while its consumer thinks.
-const page = 512
+const page = 256
 
 // Read implements journal.Journal.
 func (j *Journal) Read(ctx context.Context, after andon.Seq, limit int) iter.Seq2[andon.Event, error] {

@@ -32,6 +32,8 @@ const (
 	tail = 1000
 	// readers bounds the connections that read at once.
 	readers = 4
+	// cache is small: what is appended is seldom read again. It is per connection, in KiB.
+	cache = "_pragma=cache_size(-512)"
 )
 
 // A Journal is a journal in one file. It implements journal.Journal.
@@ -117,7 +119,7 @@ func create(path string) error {
 }
 
 func openReaders(path string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", dsn(path, "mode=ro", "_pragma=busy_timeout(5000)", "_pragma=query_only(1)"))
+	db, err := sql.Open("sqlite", dsn(path, "mode=ro", "_pragma=busy_timeout(5000)", "_pragma=query_only(1)", cache))
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,8 @@ type writer struct {
 
 func openWriter(ctx context.Context, path string) (*writer, error) {
 	db, err := sql.Open("sqlite", dsn(path,
-		"_pragma=busy_timeout(2000)", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=journal_size_limit(67108864)"))
+		"_pragma=busy_timeout(2000)", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)",
+		"_pragma=journal_size_limit(67108864)", cache))
 	if err != nil {
 		return nil, err
 	}
