@@ -1,0 +1,140 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// A lookup returns the route that a request follows now, nil if there is none.
+type lookup func(*table) *route
+
+// ServeHTTP carries a request that came in by a public listener: its host says where to.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.carry(w, r, func(t *table) *route {
+		if found := t.hosts[r.Host]; found != nil {
+			return found
+		}
+		return t.hosts[canonicalHost(r.Host)]
+	})
+}
+
+// carry takes one request to a copy and its answer back, and counts it: as started when it is
+// known whose it is, and exactly once as ended.
+func (s *server) carry(w http.ResponseWriter, r *http.Request, find lookup) {
+	if r.Method == http.MethodConnect {
+		say(w, http.StatusMethodNotAllowed, "This is not a forward proxy: it does not take CONNECT.")
+		return
+	}
+	f := newFlight(w)
+	rt, found := s.assign(f, find, nil)
+	if rt == nil {
+		f.free()
+		say(w, http.StatusNotFound, fmt.Sprintf("No service here has the host name %.100q.", canonicalHost(r.Host)))
+		return
+	}
+	f.ledger = rt.ledger
+	f.ledger.lane.started.Add(1)
+	if !found {
+		f.count(failed)
+		f.free()
+		w.Header().Set("Retry-After", "1")
+		say(w, http.StatusServiceUnavailable, fmt.Sprintf("No healthy copy of %s can take the request now. Try again in a moment.", rt.spec.Place))
+		return
+	}
+	stop := context.AfterFunc(r.Context(), func() { f.abort(clientGone) })
+	broken := s.exchange(f, w, r, find)
+	f.leave()
+	if stop() {
+		f.free() // else the abort of a client that has just gone still uses the flight
+	}
+	if broken {
+		// The client must see that its answer is not complete: end the connection.
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// assign puts the flight on a target of the route that is in force. It returns no route if
+// there is none, and false if the route has no target (but the one to avoid).
+func (s *server) assign(f *flight, find lookup, avoid *target) (*route, bool) {
+	for {
+		rt := find(s.table.Load())
+		if rt == nil {
+			return nil, false
+		}
+		t := rt.pick(avoid)
+		if t == nil {
+			return rt, false
+		}
+		if t.begin(f) {
+			return rt, true
+		}
+		// The route was switched between the two: the next table has another target. The loop
+		// ends because a target that is closed is in no table that is loaded later.
+	}
+}
+
+// exchange sends the request and delivers the answer. It reports true if the answer was begun
+// and cannot be completed.
+func (s *server) exchange(f *flight, w http.ResponseWriter, r *http.Request, find lookup) (broken bool) {
+	out, err := f.outgoing(r)
+	if err != nil {
+		f.count(gone)
+		say(w, http.StatusBadRequest, "The request's body could not be read.")
+		return false
+	}
+	c, a, err := s.send(f, w, out, find)
+	if err != nil {
+		return f.answerFailure(w, err)
+	}
+	if a.status == http.StatusSwitchingProtocols {
+		return f.upgrade(w, c, a)
+	}
+	if s.leaving.Load() {
+		// Another process has taken over: the client's next connection goes there.
+		w.Header()["Connection"] = []string{"close"}
+	}
+	whole, broken := f.deliver(w, r, c, a, out.upload)
+	uploaded := out.finish(f)
+	why := f.detach()
+	if whole && uploaded && a.reusable && why == notAborted && c.reader.Buffered() == 0 && f.target.keep(c) {
+		return broken
+	}
+	c.Close()
+	return broken
+}
+
+// answerFailure answers for a copy that did not. It reports true if the client cannot be answered.
+func (f *flight) answerFailure(w http.ResponseWriter, err error) (broken bool) {
+	clear(w.Header())
+	switch why := f.detach(); {
+	case why == clientGone || errors.Is(err, errClientBody):
+		f.count(gone)
+		return true
+	case why == cutOff:
+		f.count(failed)
+		return true
+	case why == timedOut:
+		f.count(failed)
+		say(w, http.StatusGatewayTimeout, "The service did not answer in time.")
+	case errors.Is(err, errMalformed):
+		f.count(failed)
+		say(w, http.StatusBadGateway, "The service gave an answer that is not valid HTTP.")
+	default:
+		f.count(failed)
+		say(w, http.StatusBadGateway, "The service ended the connection before it answered, or could not be reached.")
+	}
+	return false
+}
+
+// say answers for the proxy itself, in one sentence.
+func say(w http.ResponseWriter, status int, sentence string) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	io.WriteString(w, sentence+"\n")
+}

@@ -1,0 +1,95 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+// listenAll returns a listener for each public address, and closes those of the adopted ones
+// that it does not use. Port 0 means the port that it meant the last time, if it is free.
+func listenAll(dir string, want []string, adopted []*net.TCPListener) (made []*net.TCPListener, err error) {
+	remembered := rememberedAddresses(dir)
+	defer func() {
+		for _, l := range adopted {
+			if !slices.Contains(made, l) {
+				l.Close()
+			}
+		}
+	}()
+	for i, address := range want {
+		l, err := listenOne(address, i, remembered, adopted)
+		if err != nil {
+			for _, l := range made {
+				l.Close()
+			}
+			return nil, err
+		}
+		made = append(made, l)
+	}
+	return made, remember(dir, made)
+}
+
+func listenOne(address string, i int, remembered []string, adopted []*net.TCPListener) (*net.TCPListener, error) {
+	want, err := net.ResolveTCPAddr("tcp", address)
+	if err != nil {
+		return nil, andon.Errorf(andon.KindInvalid, "The proxy cannot listen on %q.", address).Because(err).
+			WithHint("Give an address as host:port, as in 127.0.0.1:8080.")
+	}
+	for _, l := range adopted {
+		have := l.Addr().(*net.TCPAddr)
+		samePort := have.Port == want.Port || want.Port == 0 && i < len(remembered) && remembered[i] == have.String()
+		if samePort && (have.IP.Equal(want.IP) || have.IP.IsUnspecified() && len(want.IP) == 0) {
+			return l, nil
+		}
+	}
+	if want.Port == 0 && i < len(remembered) {
+		if before, err := net.ResolveTCPAddr("tcp", remembered[i]); err == nil && before.IP.Equal(want.IP) {
+			if l, err := net.ListenTCP("tcp", before); err == nil {
+				return l, nil
+			}
+		}
+	}
+	l, err := net.ListenTCP("tcp", want)
+	if errors.Is(err, unix.EADDRINUSE) {
+		return nil, andon.Errorf(andon.KindConflict, "The proxy cannot listen on %s: another program does.", address).Because(err).
+			WithHint("Stop that program, or choose another address for the proxy.")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return l, nil
+}
+
+func addresses(listeners []*net.TCPListener) []string {
+	var all []string
+	for _, l := range listeners {
+		all = append(all, l.Addr().String())
+	}
+	return all
+}
+
+func rememberedAddresses(dir string) []string {
+	text, err := os.ReadFile(filepath.Join(dir, "address"))
+	if err != nil {
+		return nil // nothing is lost but the port
+	}
+	return strings.Fields(string(text))
+}
+
+func remember(dir string, listeners []*net.TCPListener) error {
+	path := filepath.Join(dir, "address")
+	text := strings.Join(addresses(listeners), "\n") + "\n"
+	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}

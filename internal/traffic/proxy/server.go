@@ -1,0 +1,155 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+// A server is what the proxy process does: it carries requests by its table, and changes the
+// table when it is told to.
+type server struct {
+	dir     string
+	log     *slog.Logger
+	drained func() // called when a draining target's last request ends
+	table   atomic.Pointer[table]
+	leaving atomic.Bool
+
+	ledgers *ledgers
+	http    *http.Server // of the public listeners
+	locals  *http.Server // of the places' own listeners
+	admit   *admission
+
+	mu       sync.Mutex // guards what follows, and orders changes
+	saved    *routeLog
+	revision int64
+	build    string
+	public   []*net.TCPListener
+	own      map[andon.Place]*net.TCPListener
+}
+
+const (
+	headerTimeout  = 10 * time.Second
+	keepAliveLimit = 75 * time.Second // longer than clients keep idle connections
+	maxHeaderBytes = 64 << 10
+	maxClients     = 10_000 // connections
+)
+
+func newServer(dir string, ledgers *ledgers, slogger *slog.Logger, drained func()) *server {
+	s := &server{
+		dir: dir, log: slogger, drained: drained, ledgers: ledgers,
+		admit: newAdmission(maxClients),
+		saved: &routeLog{path: filepath.Join(dir, "routes.log")},
+		own:   map[andon.Place]*net.TCPListener{},
+	}
+	s.table.Store(emptyTable())
+	s.http = newHTTPServer(s, slogger)
+	s.locals = newHTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		place, _ := r.Context().Value(placeKey{}).(andon.Place)
+		s.carry(w, r, func(t *table) *route { return t.places[place] })
+	}), slogger)
+	s.locals.BaseContext = func(l net.Listener) context.Context {
+		return context.WithValue(context.Background(), placeKey{}, l.(*admittingListener).place)
+	}
+	return s
+}
+
+// placeKey is the context key of the place whose own listener a request came in by.
+type placeKey struct{}
+
+func newHTTPServer(handler http.Handler, slogger *slog.Logger) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           handler,
+		Protocols:         protocols,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       keepAliveLimit,
+		MaxHeaderBytes:    maxHeaderBytes,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: 250,
+			WriteByteTimeout:     stallLimit,
+			SendPingTimeout:      time.Minute,
+		},
+		// What clients do wrong is not for the log of the proxy, but for whom it looks into it closely.
+		ErrorLog: log.New(debugWriter{slogger}, "", 0),
+	}
+}
+
+type debugWriter struct{ log *slog.Logger }
+
+func (d debugWriter) Write(p []byte) (int, error) {
+	d.log.Debug("http", "message", string(p))
+	return len(p), nil
+}
+
+// serve accepts requests on the listener until leave.
+func (s *server) serve(l *net.TCPListener) {
+	go s.accept(s.http, &admittingListener{TCPListener: l, admission: s.admit, closed: make(chan struct{})})
+}
+
+// serveOwn accepts requests for one place, whatever their host is, on its own listener.
+func (s *server) serveOwn(p andon.Place) {
+	l := s.own[p]
+	go s.accept(s.locals, &admittingListener{TCPListener: l, admission: s.admit, closed: make(chan struct{}), place: p})
+}
+
+func (s *server) accept(h *http.Server, l net.Listener) {
+	err := h.Serve(l)
+	if !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		s.log.Error("a listener of the proxy failed", "address", l.Addr(), "error", err)
+	}
+}
+
+// sweep looks after what has no event of its own, until ctx ends: connections that are idle
+// for long, and copies that do not answer.
+func (s *server) sweep(ctx context.Context) {
+	ticker := time.NewTicker(5 * time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		now := clock()
+		for _, r := range s.table.Load().places {
+			for t := range r.all {
+				t.idle.closeOld(now)
+				t.expire(now, answerTimeout)
+			}
+		}
+	}
+}
+
+// leave accepts nothing more and returns when every client is gone: the idle ones after idle
+// at the latest, and all after bound.
+func (s *server) leave(ctx context.Context, idle, bound time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	s.leaving.Store(true)
+	s.mu.Lock()
+	for _, l := range s.public {
+		l.Close()
+	}
+	for _, l := range s.own {
+		l.Close()
+	}
+	s.mu.Unlock()
+	s.admit.waitEmpty(ctx, idle)
+	s.http.Shutdown(ctx)
+	s.locals.Shutdown(ctx)
+	s.admit.waitEmpty(ctx, bound)
+	s.http.Close()
+	s.locals.Close()
+}

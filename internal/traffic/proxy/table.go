@@ -1,0 +1,205 @@
+package proxy
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/traffic"
+)
+
+// A table is everything that requests are routed by. It never changes: a switch puts another
+// in its place.
+type table struct {
+	hosts  map[string]*route
+	places map[andon.Place]*route
+}
+
+// A route is what the proxy does for one place. But for the counter it never changes.
+type route struct {
+	spec     traffic.Route
+	targets  []choice
+	draining []*target
+	ledger   *ledger
+	turns    []uint16 // indexes of targets, in the order and number of their weights
+	turn     atomic.Uint32
+}
+
+// A choice is a target with its weight in one route.
+type choice struct {
+	*target
+	weight int64
+}
+
+// maxTurns bounds the length of a round; weights are scaled down to it.
+const maxTurns = 1024
+
+// turns spreads each index over a round as evenly as its weight allows (smooth weighted
+// round-robin), so that also one request at a time is shared by weight.
+func turns(weights []int64) []uint16 {
+	var total int64
+	for _, w := range weights {
+		total += w
+	}
+	round := total
+	if d := divisor(weights); d > 1 {
+		round /= d
+	}
+	round = min(round, maxTurns)
+	order := make([]uint16, 0, round)
+	credit := make([]int64, len(weights))
+	for range round {
+		best := 0
+		for i, w := range weights {
+			credit[i] += w
+			if credit[i] > credit[best] {
+				best = i
+			}
+		}
+		credit[best] -= total
+		order = append(order, uint16(best))
+	}
+	return order
+}
+
+func divisor(weights []int64) int64 {
+	var d int64
+	for _, w := range weights {
+		for b := w; b != 0; {
+			d, b = b, d%b
+		}
+	}
+	return d
+}
+
+// pick chooses who gets the next request: whose turn it is, unless another would have fewer in
+// flight for its weight even with the request than that one has without it. It passes over
+// the excluded target, and prefers those that are not suspect. It returns nil if the route has
+// no (other) target.
+func (r *route) pick(except *target) *target {
+	if len(r.targets) == 0 {
+		return nil
+	}
+	if len(r.targets) == 1 {
+		if t := r.targets[0].target; t != except {
+			return t
+		}
+		return nil
+	}
+	first := int(r.turns[(r.turn.Add(1)-1)%uint32(len(r.turns))])
+	now := int64(clock())
+	best, bestSuspect, bestLoad := choice{}, false, int64(0)
+	for i := range r.targets {
+		c := r.targets[(first+i)%len(r.targets)]
+		if c.target == except {
+			continue
+		}
+		suspect, load := c.suspect.Load() > now, c.load.Load()
+		if i > 0 {
+			load++
+		}
+		better := load*best.weight < bestLoad*c.weight
+		if best.target == nil || bestSuspect && !suspect || bestSuspect == suspect && better {
+			best, bestSuspect, bestLoad = c, suspect, load
+		}
+	}
+	return best.target
+}
+
+// all yields every target of the route, those that drain too.
+func (r *route) all(yield func(*target) bool) {
+	for _, c := range r.targets {
+		if !yield(c.target) {
+			return
+		}
+	}
+	for _, t := range r.draining {
+		if !yield(t) {
+			return
+		}
+	}
+}
+
+// with returns the table in which the given routes replace those of their places, or are added,
+// and those of the removed places are gone. An error is of kind invalid.
+func (t *table) with(set []*route, removed []andon.Place) (*table, error) {
+	next := &table{hosts: maps.Clone(t.hosts), places: maps.Clone(t.places)}
+	forget := func(p andon.Place) {
+		if old := next.places[p]; old != nil {
+			for _, h := range old.spec.Hosts {
+				delete(next.hosts, h)
+			}
+			delete(next.places, p)
+		}
+	}
+	for _, p := range removed {
+		forget(p)
+	}
+	for _, r := range set {
+		forget(r.spec.Place)
+	}
+	for _, r := range set {
+		next.places[r.spec.Place] = r
+		for _, h := range r.spec.Hosts {
+			if other := next.hosts[h]; other != nil && other != r {
+				return nil, andon.Errorf(andon.KindInvalid, "The host name %s is routed to %s and to %s.", h, other.spec.Place, r.spec.Place).
+					WithHint("Give each of the two a host name of its own.")
+			}
+			next.hosts[h] = r
+		}
+	}
+	return next, nil
+}
+
+func emptyTable() *table {
+	return &table{hosts: map[string]*route{}, places: map[andon.Place]*route{}}
+}
+
+// validate says what is wrong with a route by itself.
+func validate(r traffic.Route) error {
+	invalid := func(format string, args ...any) error {
+		return andon.Errorf(andon.KindInvalid, "The route of %s %s.", r.Place, fmt.Sprintf(format, args...))
+	}
+	for _, h := range r.Hosts {
+		if h == "" || canonicalHost(h) != h {
+			return invalid("has the host name %q, which is not lower-case without port and final dot", h)
+		}
+	}
+	seen := map[andon.InstanceID]bool{}
+	for _, t := range slices.Concat(r.Targets, r.Draining) {
+		if seen[t.Instance] {
+			return invalid("names %s twice", t.Instance)
+		}
+		seen[t.Instance] = true
+		if _, _, err := net.SplitHostPort(t.Address); err != nil {
+			return invalid("has the address %q for %s, which is not host:port", t.Address, t.Instance)
+		}
+	}
+	for _, t := range r.Targets {
+		if t.Weight < 1 || t.Weight > 1_000_000 {
+			return invalid("gives %s the weight %d, which is not from 1 to 1,000,000", t.Instance, t.Weight)
+		}
+	}
+	if len(r.Targets) > 1000 {
+		return invalid("has %d targets, more than 1,000", len(r.Targets))
+	}
+	return nil
+}
+
+// canonicalHost returns the host of a request's Host header as routes name it: lower-case,
+// without port and final dot.
+func canonicalHost(host string) string {
+	if strings.HasPrefix(host, "[") {
+		if a, err := netip.ParseAddrPort(host); err == nil {
+			return "[" + a.Addr().String() + "]"
+		}
+	} else if i := strings.LastIndexByte(host, ':'); i >= 0 {
+		host = host[:i]
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
