@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/line"
 )
 
