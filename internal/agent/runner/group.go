@@ -1,0 +1,122 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// grace is what the processes of a task get to end by themselves after SIGTERM.
+const grace = 5 * time.Second
+
+// leaderScript is the leader of a task's process group. It does nothing but wait for its pipe to
+// close, which happens when the agent ends it or when the agent itself dies; then it kills the
+// whole group, itself included.
+const leaderScript = `trap '' TERM INT HUP; read -r _ <&3; kill -KILL 0`
+
+// stray is the variable by which a process that left its group is still found.
+const stray = "ANDON_TASK"
+
+// A group is the process group of one task. All its steps run in it, one after the other.
+type group struct {
+	task     string
+	leader   *exec.Cmd
+	hold     *os.File // the pipe that keeps the group alive
+	identity identity
+}
+
+// startGroup starts a group with its leader alone.
+func startGroup(task string) (*group, error) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("starting a process group: %w", err)
+	}
+	defer read.Close()
+	leader := exec.Command("/bin/sh", "-c", leaderScript) //nolint:noctx // end ends it, or the death of this process
+	leader.Dir = "/"
+	leader.Env = []string{stray + "=" + task}
+	leader.ExtraFiles = []*os.File{read}
+	leader.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := leader.Start(); err != nil {
+		write.Close()
+		return nil, fmt.Errorf("starting a process group: %w", err)
+	}
+	id, err := identify(leader.Process.Pid)
+	g := &group{task: task, leader: leader, hold: write, identity: id}
+	if err != nil {
+		g.end()
+		return nil, fmt.Errorf("identifying a process group: %w", err)
+	}
+	return g, nil
+}
+
+// run runs a command as a member of the group and returns its exit code. When ctx ends, the whole
+// group is asked to end and is killed after a grace. The error is the context's, or says that the
+// command could not be started.
+func (g *group) run(ctx context.Context, dir string, env, argv []string, output *os.File) (exit int, err error) {
+	if ctx.Err() != nil {
+		return -1, ctx.Err()
+	}
+	cmd := exec.Command(argv[0], argv[1:]...) //nolint:noctx // ended below, with the whole group
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, output, output
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: g.leader.Process.Pid}
+	if err := cmd.Start(); err != nil {
+		return -1, fmt.Errorf("starting %s: %w", argv[0], err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		g.stop(ended)
+		return -1, ctx.Err()
+	}
+	if exitError, ok := errors.AsType[*exec.ExitError](err); ok {
+		if status, ok := exitError.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			return 128 + int(status.Signal()), nil // as shells say it
+		}
+		return exitError.ExitCode(), nil
+	}
+	return 0, err
+}
+
+// stop asks the group to end, and kills it when the step has not ended after the grace.
+func (g *group) stop(ended <-chan error) {
+	_ = syscall.Kill(-g.leader.Process.Pid, syscall.SIGTERM)
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+		_ = syscall.Kill(-g.leader.Process.Pid, syscall.SIGKILL)
+		<-ended
+	}
+}
+
+// end kills everything that is left of the group, those that left it included.
+func (g *group) end() {
+	_ = syscall.Kill(-g.leader.Process.Pid, syscall.SIGKILL)
+	g.hold.Close()
+	_ = g.leader.Wait()
+	killStrays(g.task, g.leader.Process.Pid)
+}
+
+// An identity tells a process from a later one with the same number.
+type identity struct {
+	PID   int    `json:"pid"`
+	Start string `json:"start"` // when the kernel says that it began
+	Boot  string `json:"boot"`  // which run of the machine
+}
+
+// kill kills the group that the process leads, if it is still the same one.
+func (i identity) kill() {
+	now, err := identify(i.PID)
+	if err != nil || now != i {
+		return
+	}
+	_ = syscall.Kill(-i.PID, syscall.SIGKILL)
+}

@@ -1,0 +1,92 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+// A record is what is on disk of a task before its first step begins.
+type record struct {
+	Lease andon.Lease `json:"lease"`
+	Group identity    `json:"group"`
+}
+
+func (r *Runner) recordFile(token andon.Token) string {
+	return filepath.Join(r.records(), fmt.Sprintf("%d.json", token))
+}
+
+// record writes the record durably, before anything of the task can run.
+func (r *Runner) record(lease andon.Lease, group identity) error {
+	data, err := json.Marshal(record{lease, group})
+	if err != nil {
+		return err
+	}
+	file := r.recordFile(lease.Token)
+	f, err := os.OpenFile(file+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("writing the record of a task: %w", err)
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("writing the record of a task: %w", err)
+	}
+	return os.Rename(file+".new", file)
+}
+
+func (r *Runner) forget(token andon.Token) error {
+	err := os.Remove(r.recordFile(token))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Recover ends what an earlier runner of the same directory left running, removes its
+// workspaces, and returns the leases of those tasks.
+func (r *Runner) Recover(ctx context.Context) ([]andon.Lease, error) {
+	files, err := filepath.Glob(filepath.Join(r.records(), "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	var left []andon.Lease
+	for _, file := range files {
+		if ctx.Err() != nil {
+			return left, ctx.Err()
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return left, fmt.Errorf("reading the record of a task: %w", err)
+		}
+		var rec record
+		if err := json.Unmarshal(data, &rec); err != nil {
+			return left, fmt.Errorf("the record %s of a task is damaged: %w", file, err)
+		}
+		rec.Group.kill()
+		killStrays(string(rec.Lease.Task.ID), 0)
+		left = append(left, rec.Lease)
+	}
+	if err := clearDirectory(r.workspaces()); err != nil {
+		return left, err
+	}
+	return left, clearDirectory(r.records())
+}
+
+func clearDirectory(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return fmt.Errorf("clearing %s: %w", dir, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/artifact"
+	"github.com/andon-cd/andon/internal/vcs"
+)
+
+// Config is what a runner needs.
+type Config struct {
+	Dir string // of records, workspaces and caches; one runner at a time uses it
+	// Source returns the directory of a bare repository on this host that has the commit.
+	Source func(ctx context.Context, service andon.ServiceName, commit andon.CommitID) (bareDir string, err error)
+	// Push stores an artifact in the plant's registry.
+	Push func(ctx context.Context, version andon.VersionRef, packed *artifact.Packed) (andon.Artifact, error)
+	Log  *slog.Logger
+}
+
+// Surroundings is where a task finds what it tests, and where its output goes.
+type Surroundings struct {
+	CopyURL   string // of the copy under test, in a smoke test
+	RouteURL  string // of the service in the environment that the stage deployed to
+	RouteHost string
+	Log       io.Writer // called from one goroutine at a time; may block, which holds the task up
+}
+
+// A Runner runs tasks in a directory of its own. Its methods may be called at the same time.
+type Runner struct {
+	config Config
+}
+
+// Open prepares the directory. Recover must be called before the first Run.
+func Open(config Config) (*Runner, error) {
+	r := &Runner{config: config}
+	for _, dir := range []string{r.records(), r.workspaces(), r.caches()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("making the runner's directory: %w", err)
+		}
+	}
+	return r, nil
+}
+
+func (r *Runner) records() string    { return filepath.Join(r.config.Dir, "running") }
+func (r *Runner) workspaces() string { return filepath.Join(r.config.Dir, "workspaces") }
+func (r *Runner) caches() string     { return filepath.Join(r.config.Dir, "cache") }
+
+// Run runs a task and returns when it has ended and nothing of it runs any more. When ctx ends,
+// the task is killed and the result is andon.Cancelled. A task that could not begin for a reason
+// that may pass (the repository or the registry does not answer) ends as andon.Lost, so that the
+// line tries it again; everything else that is wrong is andon.Failed with a sentence.
+func (r *Runner) Run(ctx context.Context, lease andon.Lease, at Surroundings) andon.TaskResult {
+	started := time.Now().UTC()
+	result := r.run(ctx, lease, at)
+	result.Started, result.Ended = started, time.Now().UTC()
+	if result.Outcome != andon.Succeeded && result.Reason != "" {
+		fmt.Fprintf(at.Log, "andon: %s\n", result.Reason)
+	}
+	return result
+}
+
+func (r *Runner) run(ctx context.Context, lease andon.Lease, at Surroundings) andon.TaskResult {
+	timeout := lease.Task.Timeout
+	if timeout <= 0 {
+		timeout = andon.DefaultJobTimeout
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
+	defer cancel()
+	w, err := r.open(lease, at)
+	if err != nil {
+		return failure(limited, err)
+	}
+	defer w.close()
+	if lease.Task.Kind == andon.TaskSmoke {
+		return w.smoke(limited)
+	}
+	return w.job(limited)
+}
+
+var errTimeout = errors.New("the task ran longer than it may")
+
+// failure is the result of a task that could not do its work for a reason outside of its steps.
+func failure(ctx context.Context, err error) andon.TaskResult {
+	if ctx.Err() != nil {
+		return interrupted(ctx)
+	}
+	e, ok := errors.AsType[*andon.Error](err)
+	if !ok {
+		return andon.TaskResult{Outcome: andon.Failed, Reason: fmt.Sprintf("the agent could not run it: %v", err)}
+	}
+	reason := e.Message
+	if e.Hint != "" {
+		reason += " (" + e.Hint + ")"
+	}
+	if e.Kind == andon.KindUnreachable || e.Kind == andon.KindTimeout {
+		return andon.TaskResult{Outcome: andon.Lost, Reason: reason}
+	}
+	return andon.TaskResult{Outcome: andon.Failed, Reason: reason}
+}
+
+// interrupted is the result of a task whose context ended.
+func interrupted(ctx context.Context) andon.TaskResult {
+	if errors.Is(context.Cause(ctx), errTimeout) {
+		return andon.TaskResult{Outcome: andon.TimedOut, Reason: "it ran longer than its timeout and was killed"}
+	}
+	return andon.TaskResult{Outcome: andon.Cancelled, Reason: "it was cancelled and killed"}
+}
+
+// A work is one task that is being run.
+type work struct {
+	runner    *Runner
+	lease     andon.Lease
+	at        Surroundings
+	workspace string
+	temporary string
+	cache     string
+	group     *group
+}
+
+// open makes the task's workspace and its process group, and writes the record of both.
+func (r *Runner) open(lease andon.Lease, at Surroundings) (*work, error) {
+	top := filepath.Join(r.workspaces(), fmt.Sprintf("%d", lease.Token))
+	w := &work{
+		runner: r, lease: lease, at: at,
+		workspace: filepath.Join(top, "checkout"), temporary: filepath.Join(top, "tmp"),
+		cache: filepath.Join(r.caches(), string(lease.Task.Version.Service)),
+	}
+	if err := os.RemoveAll(top); err != nil {
+		return nil, fmt.Errorf("clearing the workspace: %w", err)
+	}
+	for _, dir := range []string{w.workspace, w.temporary, w.cache} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("making the workspace: %w", err)
+		}
+	}
+	group, err := startGroup(string(lease.Task.ID))
+	if err != nil {
+		return nil, err
+	}
+	w.group = group
+	if err := r.record(lease, group.identity); err != nil {
+		group.end()
+		return nil, err
+	}
+	return w, nil
+}
+
+// close kills what is left of the task and forgets it.
+func (w *work) close() {
+	w.group.end()
+	if err := os.RemoveAll(filepath.Dir(w.workspace)); err != nil {
+		w.runner.config.Log.Warn("a workspace could not be removed", "task", w.lease.Task.ID, "err", err)
+	}
+	if err := w.runner.forget(w.lease.Token); err != nil {
+		w.runner.config.Log.Warn("the record of a task could not be removed", "task", w.lease.Task.ID, "err", err)
+	}
+}
+
+// checkout puts the commit's files into the workspace.
+func (w *work) checkout(ctx context.Context) error {
+	dir, err := w.runner.config.Source(ctx, w.lease.Task.Version.Service, w.lease.Task.Commit)
+	if err != nil {
+		return err
+	}
+	return vcs.Repo{Dir: dir}.Checkout(ctx, w.lease.Task.Commit, w.workspace)
+}
+
+func (w *work) environment() []string {
+	return stepEnvironment(w.lease, w.at, w.workspace, w.cache, w.temporary)
+}
