@@ -27,6 +27,7 @@ type group struct {
 	leader   *exec.Cmd
 	hold     *os.File // the pipe that keeps the group alive
 	identity identity
+	ended    bool
 }
 
 // startGroup starts a group with its leader alone.
@@ -97,8 +98,13 @@ func (g *group) stop(ended <-chan error) {
 	}
 }
 
-// end kills everything that is left of the group, those that left it included.
+// end kills everything that is left of the group, those that left it included. Once it has ended,
+// its number may be somebody else's: a second call does nothing.
 func (g *group) end() {
+	if g.ended {
+		return
+	}
+	g.ended = true
 	_ = syscall.Kill(-g.leader.Process.Pid, syscall.SIGKILL)
 	g.hold.Close()
 	_ = g.leader.Wait()

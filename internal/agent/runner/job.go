@@ -17,12 +17,16 @@ import (
 // that cannot be found may hold the pipe open.
 const lastOutput = time.Second
 
-// job runs the steps of a job in a fresh checkout, reads its reports, and packs its artifact.
+// job runs the steps of a job in a fresh checkout.
 func (w *work) job(ctx context.Context) andon.TaskResult {
 	if err := w.checkout(ctx); err != nil {
 		return failure(ctx, err)
 	}
-	result := w.steps(ctx, w.lease.Task.Steps)
+	return w.finish(ctx, w.steps(ctx, w.lease.Task.Steps))
+}
+
+// finish reads the reports of a job whose steps have run, and packs its artifact.
+func (w *work) finish(ctx context.Context, result andon.TaskResult) andon.TaskResult {
 	w.readReports(&result)
 	if result.Outcome != andon.Succeeded || w.lease.Task.Artifact == nil {
 		return result

@@ -1,0 +1,139 @@
+package runner
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+const (
+	// maxDepth bounds how deep test suites may lie in one another.
+	maxDepth = 64
+	// maxMessage bounds what is kept of the message of a failing test, in bytes.
+	maxMessage = 2000
+)
+
+// junitCase is the part of a test case that matters, in the union of the forms that Jenkins, Ant,
+// Surefire and others write.
+type junitCase struct {
+	Name      string        `xml:"name,attr"`
+	ClassName string        `xml:"classname,attr"`
+	Time      string        `xml:"time,attr"`
+	File      string        `xml:"file,attr"`
+	Line      string        `xml:"line,attr"`
+	Failures  []junitDetail `xml:"failure"`
+	Errors    []junitDetail `xml:"error"`
+	Skipped   *struct{}     `xml:"skipped"`
+	// A test that failed first and passed when it was tried again.
+	FlakyFailures []struct{} `xml:"flakyFailure"`
+	FlakyErrors   []struct{} `xml:"flakyError"`
+}
+
+type junitDetail struct {
+	Message string `xml:"message,attr"`
+	Text    string `xml:",chardata"`
+}
+
+// readJUnit adds the test cases of a report to a summary. It counts the cases themselves, since
+// the counts in the attributes of suites are wrong in many files.
+func readJUnit(from io.Reader, into *andon.TestSummary) error {
+	decoder := xml.NewDecoder(from)
+	decoder.CharsetReader = func(charset string, input io.Reader) (io.Reader, error) {
+		return nil, fmt.Errorf("the encoding %s is not supported", charset)
+	}
+	depth, root := 0, false
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			if !root {
+				return errors.New("it is not JUnit XML: there is no testsuite")
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		switch element := token.(type) {
+		case xml.StartElement:
+			switch element.Name.Local {
+			case "testsuites", "testsuite":
+				root = true
+				if depth++; depth > maxDepth {
+					return fmt.Errorf("its suites lie more than %d deep", maxDepth)
+				}
+			case "testcase":
+				if !root {
+					return errors.New("it is not JUnit XML: a testcase stands outside of a testsuite")
+				}
+				var c junitCase
+				if err := decoder.DecodeElement(&c, &element); err != nil {
+					return err
+				}
+				c.count(into)
+			default:
+				if !root {
+					return fmt.Errorf("it is not JUnit XML: it begins with %q", element.Name.Local)
+				}
+				if err := decoder.Skip(); err != nil {
+					return err
+				}
+			}
+		case xml.EndElement:
+			depth--
+		}
+	}
+}
+
+func (c junitCase) count(into *andon.TestSummary) {
+	into.Duration += seconds(c.Time)
+	failed := append(c.Failures, c.Errors...)
+	switch {
+	case len(failed) > 0:
+		into.Failed++
+		if len(into.Failures) < andon.MaxTestFailures {
+			into.Failures = append(into.Failures, c.failure(failed[0]))
+		}
+	case c.Skipped != nil:
+		into.Skipped++
+	default:
+		into.Passed++
+		if len(c.FlakyFailures)+len(c.FlakyErrors) > 0 {
+			into.Flaky++
+		}
+	}
+}
+
+func (c junitCase) failure(detail junitDetail) andon.TestFailure {
+	name := c.Name
+	if c.ClassName != "" {
+		name = c.ClassName + "." + c.Name
+	}
+	message := detail.Message
+	if message == "" {
+		message = strings.TrimSpace(detail.Text)
+	}
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
+	}
+	line, err := strconv.Atoi(c.Line)
+	if err != nil || line < 0 {
+		line = 0
+	}
+	return andon.TestFailure{Name: name, Message: message, File: c.File, Line: line}
+}
+
+// seconds reads a time attribute. Real files have "NaN", "1,234.5" and nothing at all.
+func seconds(s string) time.Duration {
+	f, err := strconv.ParseFloat(strings.ReplaceAll(s, ",", ""), 64)
+	if err != nil || math.IsNaN(f) || f < 0 || f > 1e9 {
+		return 0
+	}
+	return time.Duration(f * float64(time.Second))
+}

@@ -1,0 +1,128 @@
+package artifact
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/content"
+	"oras.land/oras-go/v2/errdef"
+	"oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/auth"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+const (
+	// transferTimeout bounds the push or pull of one artifact.
+	transferTimeout = 15 * time.Minute
+	// maxManifest bounds what is read of a manifest.
+	maxManifest = 4 << 20
+)
+
+// A Remote is a registry and the token that opens it.
+type Remote struct {
+	URL   string // http://127.0.0.1:8600
+	Token string
+	// Client sends the requests; nil: http.DefaultClient.
+	Client *http.Client
+}
+
+func (r Remote) repository(service andon.ServiceName) (*remote.Repository, error) {
+	u, err := url.Parse(r.URL)
+	if err != nil || u.Host == "" {
+		return nil, andon.Errorf(andon.KindInvalid, "the address of the registry is not a URL")
+	}
+	repo, err := remote.NewRepository(u.Host + "/" + string(service))
+	if err != nil {
+		return nil, andon.Errorf(andon.KindInvalid, "%q is not the name of a repository", service).Because(err)
+	}
+	client := r.Client
+	if client == nil {
+		client = http.DefaultClient
+	}
+	repo.PlainHTTP = u.Scheme == "http"
+	repo.Client = &auth.Client{
+		Client:     client,
+		Header:     http.Header{"Authorization": {"Bearer " + r.Token}},
+		Credential: nil,
+	}
+	return repo, nil
+}
+
+// Push stores a packed artifact under its digest and a tag. What the registry has is not sent again.
+func Push(ctx context.Context, registry Remote, service andon.ServiceName, tag string, p *Packed) (andon.Artifact, error) {
+	ctx, cancel := context.WithTimeout(ctx, transferTimeout)
+	defer cancel()
+	repo, err := registry.repository(service)
+	if err != nil {
+		return andon.Artifact{}, err
+	}
+	layer := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayerGzip, Digest: digest.Digest(p.layer), Size: p.Size}
+	if err := pushLayer(ctx, repo, layer, p.file); err != nil {
+		return andon.Artifact{}, registryError("stored", p.Digest, err)
+	}
+	config := descriptor(ocispec.MediaTypeImageConfig, p.config)
+	if err := pushOnce(ctx, repo, config, bytes.NewReader(p.config)); err != nil {
+		return andon.Artifact{}, registryError("stored", p.Digest, err)
+	}
+	manifest := descriptor(ocispec.MediaTypeImageManifest, p.manifest)
+	if err := repo.PushReference(ctx, manifest, bytes.NewReader(p.manifest), tag); err != nil {
+		return andon.Artifact{}, registryError("stored", p.Digest, err)
+	}
+	return andon.Artifact{Digest: p.Digest, Size: p.Size}, nil
+}
+
+func pushLayer(ctx context.Context, repo *remote.Repository, layer ocispec.Descriptor, file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return pushOnce(ctx, repo, layer, f)
+}
+
+func pushOnce(ctx context.Context, repo *remote.Repository, what ocispec.Descriptor, from io.Reader) error {
+	if ok, err := repo.Blobs().Exists(ctx, what); err == nil && ok {
+		return nil
+	}
+	err := repo.Blobs().Push(ctx, what, from)
+	if errors.Is(err, errdef.ErrAlreadyExists) {
+		return nil
+	}
+	return err
+}
+
+// fetchManifest returns the manifest of an artifact, verified against its digest.
+func fetchManifest(ctx context.Context, repo *remote.Repository, d andon.Digest) ([]byte, error) {
+	what, body, err := repo.FetchReference(ctx, string(d))
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	if what.Size > maxManifest {
+		return nil, fmt.Errorf("the manifest has %d bytes", what.Size)
+	}
+	what.Digest = digest.Digest(d)
+	return content.ReadAll(body, what)
+}
+
+// registryError says what could not be done with which artifact.
+func registryError(done string, d andon.Digest, err error) error {
+	if errors.Is(err, errdef.ErrNotFound) {
+		return andon.Errorf(andon.KindNotFound, "the registry has no artifact %s", d).
+			WithHint("it was removed, or never built: rerun the commit stage of the version").Because(err)
+	}
+	if _, ok := errors.AsType[*andon.Error](err); ok {
+		return err
+	}
+	return andon.Errorf(andon.KindUnreachable, "artifact %s could not be %s: the registry does not answer as it should", d.Short(), done).Because(err)
+}

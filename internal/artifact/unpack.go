@@ -1,0 +1,124 @@
+package artifact
+
+import (
+	"archive/tar"
+	"bufio"
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/content"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+// unpack writes the files of a compressed layer below a directory. Every byte is verified before
+// unpack returns nil; no name, link or size in the layer reaches outside or past the limits.
+func unpack(ctx context.Context, from io.Reader, layer ocispec.Descriptor, to string) error {
+	root, err := os.OpenRoot(to)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	verified := content.NewVerifyReader(from, layer)
+	if err := unpackVerified(ctx, bufio.NewReaderSize(verified, 256<<10), root); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, verified); err != nil {
+		return damaged(err)
+	}
+	if err := verified.Verify(); err != nil {
+		return damaged(err)
+	}
+	return nil
+}
+
+func damaged(err error) error {
+	return andon.Errorf(andon.KindInvalid, "its content is not what its digest says").
+		WithHint("the registry's disk damaged it: restore a backup, or rerun the commit stage").Because(err)
+}
+
+func unpackVerified(ctx context.Context, from io.Reader, root *os.Root) error {
+	zip, err := gzip.NewReader(from)
+	if err != nil {
+		return damaged(err)
+	}
+	u := unpacker{root: root, left: maxSize}
+	archive := tar.NewReader(zip)
+	for range maxFiles + 1 {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return damaged(err)
+		}
+		if err := u.entry(header, archive); err != nil {
+			return err
+		}
+	}
+	return andon.Errorf(andon.KindInvalid, "it has more than %d files", maxFiles)
+}
+
+// An unpacker writes entries below its root, up to a number of bytes.
+type unpacker struct {
+	root *os.Root
+	left int64
+}
+
+func (u *unpacker) entry(h *tar.Header, from io.Reader) error {
+	name := path.Clean(h.Name)
+	if !filepath.IsLocal(name) {
+		return andon.Errorf(andon.KindInvalid, "its entry %q leaves the artifact", h.Name)
+	}
+	if name == "." {
+		return nil
+	}
+	if dir := path.Dir(name); dir != "." {
+		if err := u.root.MkdirAll(dir, 0o755); err != nil {
+			return diskError("the artifact cannot be unpacked", err)
+		}
+	}
+	switch h.Typeflag {
+	case tar.TypeDir:
+		return u.root.MkdirAll(name, 0o755)
+	case tar.TypeReg:
+		return u.file(name, h, from)
+	case tar.TypeSymlink:
+		if !linkStaysInside(name, h.Linkname) {
+			return andon.Errorf(andon.KindInvalid, "its link %q leaves the artifact", h.Name)
+		}
+		return u.root.Symlink(h.Linkname, name)
+	default:
+		return andon.Errorf(andon.KindInvalid, "its entry %q is neither a file, a directory nor a link", h.Name)
+	}
+}
+
+func (u *unpacker) file(name string, h *tar.Header, from io.Reader) error {
+	if h.Size > u.left {
+		return andon.Errorf(andon.KindInvalid, "it unpacks to more than %d bytes", int64(maxSize))
+	}
+	u.left -= h.Size
+	mode := fs.FileMode(0o644)
+	if h.Mode&0o111 != 0 {
+		mode = 0o755
+	}
+	f, err := u.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil {
+		return diskError("the artifact cannot be unpacked", err)
+	}
+	_, err = io.Copy(f, from)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return diskError("the artifact cannot be unpacked", err)
+	}
+	return nil
+}
