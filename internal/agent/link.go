@@ -13,6 +13,7 @@ type link struct {
 	mu    sync.Mutex
 	epoch int64         // 0: not connected
 	up    chan struct{} // closed while connected
+	over  chan struct{} // closed when the present connection is lost
 	ended func()        // ends the present connection
 }
 
@@ -46,7 +47,7 @@ func (l *link) present() int64 {
 func (l *link) begin(epoch int64, ended func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.epoch, l.ended = epoch, ended
+	l.epoch, l.ended, l.over = epoch, ended, make(chan struct{})
 	close(l.up)
 }
 
@@ -58,7 +59,29 @@ func (l *link) lose(epoch int64) {
 		return
 	}
 	l.ended()
+	close(l.over)
 	l.epoch, l.ended, l.up = 0, nil, make(chan struct{})
+}
+
+// outlives reports whether the connection of that epoch is still the present one after a time
+// in which the server was certainly asked for work with it.
+func (l *link) outlives(ctx context.Context, epoch int64, wait time.Duration) bool {
+	l.mu.Lock()
+	present, over := l.epoch == epoch, l.over
+	l.mu.Unlock()
+	if !present {
+		return false
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-over:
+		return false
+	case <-timer.C:
+		return true
+	}
 }
 
 // connect keeps the agent connected and hands out the work, until ctx ends. It returns an
@@ -105,7 +128,7 @@ func (a *Agent) stay(parent context.Context, welcome andon.Welcome) {
 	}()
 	a.board.news.raise() // everything is told again
 	pause := towardsPlant()
-	revision := int64(0)
+	revision, taken := int64(0), false
 	for ctx.Err() == nil {
 		asked := time.Now()
 		work, err := a.config.Plant.Work(ctx, andon.WorkRequest{Epoch: welcome.Epoch, Revision: revision})
@@ -121,7 +144,7 @@ func (a *Agent) stay(parent context.Context, welcome andon.Welcome) {
 			}
 			sleep(ctx, pause.pause())
 			continue
-		case work.Revision == revision && revision != 0:
+		case taken && work.Revision == revision:
 			// Nothing new: usually after a long poll. A server that answers at once is not
 			// asked in a loop.
 			if time.Since(asked) < pause.first {
@@ -134,7 +157,7 @@ func (a *Agent) stay(parent context.Context, welcome andon.Welcome) {
 				sleep(ctx, pause.pause())
 				continue // the revision is not taken, so the work is given again
 			}
-			revision = work.Revision
+			revision, taken = work.Revision, true
 		}
 		pause.reset()
 	}

@@ -87,7 +87,7 @@ func (r *router) route(ctx context.Context, desired []andon.Desired) bool {
 			if ctx.Err() == nil {
 				r.agent.config.Log.Warn("the routes cannot be changed", "error", err)
 			}
-			r.agent.board.setRoutes(routeStates(desired, state))
+			r.agent.board.setRoutes(r.routeStates(desired, state))
 			return false
 		}
 		r.applied, r.known = routes, true
@@ -95,7 +95,7 @@ func (r *router) route(ctx context.Context, desired []andon.Desired) bool {
 			return false
 		}
 	}
-	r.agent.board.setRoutes(routeStates(desired, state))
+	r.agent.board.setRoutes(r.routeStates(desired, state))
 	return true
 }
 
@@ -165,12 +165,12 @@ func follows(state traffic.State, routes []traffic.Route) bool {
 
 // routeStates returns what the agent attests of the routes. A place whose route was taken away
 // is attested with nothing in it, for as long as the place is known.
-func routeStates(desired []andon.Desired, state traffic.State) map[andon.Place]andon.RouteState {
+func (r *router) routeStates(desired []andon.Desired, state traffic.State) map[andon.Place]andon.RouteState {
 	states := make(map[andon.Place]andon.RouteState, len(desired))
 	for _, d := range desired {
 		s, ok := stateOf(state, d.Place)
 		if !ok {
-			if d.Route == nil {
+			if _, had := r.agent.board.route(d.Place); had && d.Route == nil {
 				states[d.Place] = andon.RouteState{Place: d.Place, Generation: d.Generation}
 			}
 			continue

@@ -194,7 +194,6 @@ func (t *tasks) surroundings(lease andon.Lease, out *shipper) runner.Surrounding
 // it. When ctx ends, there is one more try; what remains in the spool is for the next agent.
 func (t *tasks) deliver(ctx context.Context, entry spooled) {
 	pause := towardsPlant()
-	refusedIn := int64(0) // the epoch in which the server did not want it
 	for {
 		epoch, err := t.agent.link.await(ctx)
 		if err != nil {
@@ -209,11 +208,10 @@ func (t *tasks) deliver(ctx context.Context, entry spooled) {
 		case err == nil:
 			t.forget(entry.Lease)
 			return
-		case gone(err) && (refusedIn == 0 || refusedIn == epoch):
-			// Perhaps only the connection is unknown: say it again in the next one.
-			refusedIn = epoch
-			t.agent.link.lose(epoch)
-		case gone(err), kind == andon.KindInvalid, kind == andon.KindRefused:
+		case gone(err) && t.agent.link.outlives(ctx, epoch, pollTimeout):
+			// Not the connection is unknown, but the lease.
+			fallthrough
+		case kind == andon.KindInvalid, kind == andon.KindRefused:
 			t.agent.config.Log.Warn("the server does not want a result", "task", entry.Lease.Task.ID, "token", entry.Lease.Token, "error", err)
 			t.forget(entry.Lease)
 			return
