@@ -1,0 +1,34 @@
+package line
+
+import (
+	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+func (s *State) applyAgentConnected(b andon.AgentConnected, at time.Time) {
+	a := s.Agents[b.Agent]
+	if a == nil {
+		a = &Agent{Name: b.Agent}
+		s.Agents[b.Agent] = a
+		for key, p := range s.Places { // of an agent that was forgotten and comes again
+			for _, name := range p.Hosts {
+				if name == b.Agent {
+					put(&a.places, key, struct{}{})
+				}
+			}
+		}
+	}
+	a.Epoch, a.Slots, a.Labels, a.Build = b.Epoch, b.Slots, b.Labels, b.Build
+	a.Since, a.Lost, a.Reason = at, false, ""
+	s.markAll()
+}
+
+func (s *State) applyAgentLost(b andon.AgentLost, at time.Time) {
+	a := s.Agents[b.Agent]
+	if a == nil {
+		return
+	}
+	a.Since, a.Lost, a.Reason = at, true, b.Reason
+	s.markAll()
+}

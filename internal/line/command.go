@@ -1,0 +1,144 @@
+package line
+
+import (
+	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+// A Command is what somebody wants, and who it is.
+type Command struct {
+	By andon.Actor
+	Do Verb
+}
+
+// A Verb is what a command does: one of the types in this file.
+type Verb interface {
+	// decide checks that the verb may be done and then emits what it does. Everything is
+	// checked before the first event is emitted.
+	decide(d *decision) error
+}
+
+// CreatePlant is the first command of a plant: it names it and declares its environments.
+// On a plant that exists already it declares those environments that are new or differ.
+type CreatePlant struct {
+	Plant        string // a random ID; ignored when the plant has one
+	Environments []andon.Environment
+}
+
+// AddService makes a service known before its first push.
+type AddService struct {
+	Service andon.ServiceName
+	Source  andon.Source
+}
+
+// RemoveService takes a service out of the plant: its items end, its copies stop.
+type RemoveService struct {
+	Service andon.ServiceName
+	Reason  string
+}
+
+// Push announces the new tip of a branch. A service that is not known is added with Source.
+// Exactly one of Pipeline and Problem is set; the line keeps the pointers and never changes
+// what they point to, and neither may the caller.
+type Push struct {
+	Service   andon.ServiceName
+	Source    andon.Source // used if the service is new
+	Branch    string
+	Commit    andon.CommitID
+	Parent    andon.CommitID // the tip before; empty for a new branch
+	Author    string
+	Subject   string
+	Committed time.Time
+	Pipeline  *andon.Pipeline
+	Problem   *andon.Error // why the commit has no pipeline
+}
+
+// Promote admits a version past the manual gate of a stage, or reopens the way of a version
+// that was superseded before that stage.
+type Promote struct {
+	Version andon.VersionRef
+	Stage   andon.StageName
+	Reason  string
+}
+
+// Deploy asks for a version in an environment, outside its pipeline.
+type Deploy struct {
+	Version     andon.VersionRef
+	Environment andon.EnvironmentName
+	Reason      string
+}
+
+// Rollback makes a version that was good in a place live there again, and quarantines the one
+// that is live or on its way.
+type Rollback struct {
+	Place  andon.Place
+	To     andon.VersionNumber // 0: the previous good one
+	Reason string
+}
+
+// Cancel ends the way of a version (Version, and Stage if it must be at that stage) or a
+// deployment (Deployment). Exactly one of Version and Deployment is set.
+type Cancel struct {
+	Version    andon.VersionRef
+	Stage      andon.StageName
+	Deployment andon.DeploymentID
+	Reason     string
+}
+
+// Rerun runs a stage of a version again that failed or was cancelled there (Version, and Stage
+// to go back to an earlier one), or asks again for a deployment that did not succeed.
+type Rerun struct {
+	Version    andon.VersionRef
+	Stage      andon.StageName
+	Deployment andon.DeploymentID
+}
+
+// PullCord stops the line within a scope.
+type PullCord struct {
+	Scope  andon.Scope
+	Reason string
+}
+
+// ReleaseCord lets the line run again. Without a Cord it releases all that are open with
+// exactly that scope.
+type ReleaseCord struct {
+	Cord   andon.CordID
+	Scope  andon.Scope
+	Reason string
+}
+
+// ConnectAgent makes an agent known, or known again. The AgentConnected event says the epoch
+// of the connection. Leases that the agent holds stay its own.
+type ConnectAgent struct{ Hello andon.Hello }
+
+// LoseAgent says that an agent has not been heard of for too long. Its leases end as lost. An
+// Epoch older than the agent's present one does nothing.
+type LoseAgent struct {
+	Agent  andon.AgentName
+	Epoch  int64
+	Reason string
+}
+
+// FinishTask reports the end of a task. It is refused as a conflict unless Token is the newest
+// lease's and the lease is the agent's: a conflict means that the result is not wanted any
+// more, and reporting it again is useless.
+type FinishTask struct {
+	Agent  andon.AgentName
+	Epoch  int64 // of the agent's connection; 0: not checked
+	Task   andon.TaskID
+	Token  andon.Token
+	Result andon.TaskResult
+}
+
+// ExpireLease says that a lease was not renewed. A stale token does nothing.
+type ExpireLease struct {
+	Task  andon.TaskID
+	Token andon.Token
+}
+
+// Observe records what an agent attests. What is known already causes no event.
+type Observe struct{ Observation andon.Observation }
+
+// Tick lets the line do what time allows. The engine sends it when Wake says so.
+type Tick struct{}

@@ -1,0 +1,196 @@
+package line
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+// maxAttempts is how often a task is tried whose agent goes away in the middle.
+const maxAttempts = 3
+
+// jobTask returns the task of a job of the stage that a version is in. Jobs of a stage that
+// deployed run beside the copies: their ANDON_URL is a listener on that host.
+func (s *State) jobTask(v *Version, j andon.Job) andon.Task {
+	t := andon.Task{
+		ID:   andon.TaskID(fmt.Sprintf("%s.%s.%s.%s.%d", v.Ref.Service, v.Ref.Number, v.Run.Stage, j.Name, v.Run.Run)),
+		Kind: andon.TaskJob, Version: v.Ref, Commit: v.Commit, Stage: v.Run.Stage, Job: j.Name,
+		Timeout: j.Timeout, Steps: j.Steps, JUnit: j.JUnit, Env: s.taskEnv(v),
+	}
+	if t.Timeout <= 0 {
+		t.Timeout = andon.DefaultJobTimeout
+	}
+	t.Env["ANDON_STAGE"], t.Env["ANDON_JOB"] = string(v.Run.Stage), string(j.Name)
+	if src := v.Pipeline.Commit.Artifact; v.Next == commitStage && src != nil && src.Job == j.Name {
+		t.Artifact = src
+	}
+	if env := v.deploysTo(); env != "" {
+		t.Target, t.Deployment = env, v.Run.Deployment
+		t.Env["ANDON_ENVIRONMENT"] = string(env)
+		s.beside(&t)
+	}
+	maps.Copy(t.Env, j.Env)
+	return t
+}
+
+// beside pins a task to the agent that serves the route of the place that its stage deployed to.
+func (s *State) beside(t *andon.Task) {
+	p := s.Places[andon.Place{Service: t.Version.Service, Environment: t.Target}.Key()]
+	if p == nil || len(p.Desired.Copies) == 0 {
+		return
+	}
+	t.Agent = p.Desired.Copies[0].Agent
+	if p.Desired.Route != nil && len(p.Desired.Route.Hosts) > 0 {
+		t.Env["ANDON_HOST"] = p.Desired.Route.Hosts[0]
+	}
+	if r := p.Routes[t.Agent]; r != nil && r.Address != "" {
+		t.Env["ANDON_URL"] = "http://" + r.Address
+	}
+}
+
+func (s *State) taskEnv(v *Version) map[string]string {
+	return map[string]string{
+		"ANDON_SERVICE": string(v.Ref.Service), "ANDON_VERSION": v.Ref.Number.String(),
+		"ANDON_COMMIT": string(v.Commit), "ANDON_BRANCH": v.Branch,
+	}
+}
+
+// smokeTask returns the nth smoke test of the deployment that changes a place.
+func (s *State) smokeTask(p *Place, id andon.InstanceID, n int) andon.Task {
+	plan := &p.Active.Plan
+	t := andon.Task{
+		ID:   andon.TaskID(fmt.Sprintf("%s.smoke.%d", plan.ID, n)),
+		Kind: andon.TaskSmoke, Version: andon.VersionRef{Service: plan.Service, Number: plan.Release.Version},
+		Commit: plan.Release.Commit, Stage: plan.Stage, Timeout: andon.DefaultSmokeTimeout,
+		Checks: plan.Release.Smoke, Instance: id, Deployment: plan.ID, Target: plan.Environment,
+		Env: map[string]string{
+			"ANDON_SERVICE": string(plan.Service), "ANDON_VERSION": plan.Release.Version.String(),
+			"ANDON_COMMIT": string(plan.Release.Commit), "ANDON_ENVIRONMENT": string(plan.Environment),
+		},
+	}
+	if c, ok := p.Desired.Copy(id); ok {
+		t.Agent = c.Agent
+	}
+	return t
+}
+
+// assign gives the first task in the queue that an agent can take to that agent. Smoke tests
+// take no slot: a deployment never waits for a build.
+func (s *State) assign() []andon.Body {
+	free := s.freest()
+	for _, id := range s.Queue {
+		t := s.Tasks[id]
+		name := s.takes(&t.Task, free)
+		if name == "" {
+			continue
+		}
+		return []andon.Body{andon.TaskLeased{Task: id, Agent: name, Attempt: t.Attempt + 1, Token: s.Token + 1}}
+	}
+	return nil
+}
+
+// takes returns the agent that can take a task now; empty: none can.
+func (s *State) takes(t *andon.Task, freest andon.AgentName) andon.AgentName {
+	if t.Agent == "" {
+		return freest
+	}
+	a := s.Agents[t.Agent]
+	if a == nil || a.Lost || t.Kind == andon.TaskJob && a.Jobs >= a.Slots {
+		return ""
+	}
+	return t.Agent
+}
+
+// freest returns the agent with the most free slots; empty: none has one.
+func (s *State) freest() andon.AgentName {
+	var best andon.AgentName
+	most := 0
+	for name, a := range s.Agents {
+		free := a.Slots - a.Jobs
+		if a.Lost || free <= 0 || free < most || free == most && name > best {
+			continue
+		}
+		best, most = name, free
+	}
+	return best
+}
+
+// queuedHold says why a task in the queue is not given out.
+func (s *State) queuedHold(t *Task) andon.Wait {
+	w := andon.Wait{
+		Service: t.Task.Version.Service, Version: t.Task.Version.Number, Stage: t.Task.Stage,
+		Deployment: t.Task.Deployment, Task: t.Task.ID, Kind: andon.WaitAgent, Since: t.Queued,
+	}
+	if name := t.Task.Agent; name != "" {
+		w.On = string(name)
+		w.Reason = fmt.Sprintf("agent %s, which must run it, has no free slot", name)
+		if a := s.Agents[name]; a == nil || a.Lost {
+			w.Reason = fmt.Sprintf("agent %s, which must run it, is away", name)
+		}
+		return w
+	}
+	connected := 0
+	for _, a := range s.Agents {
+		if !a.Lost {
+			connected++
+		}
+	}
+	if connected == 0 {
+		w.Reason, w.Action = "no agent is connected", "andon agent --server URL --token TOKEN"
+		return w
+	}
+	w.Reason = fmt.Sprintf("no slot is free on %d connected agents", connected)
+	if connected == 1 {
+		w.Reason = "no slot is free on the only connected agent"
+	}
+	return w
+}
+
+// decide takes the end of a task from the agent that has it.
+func (f FinishTask) decide(d *decision) error {
+	t := d.s.Tasks[f.Task]
+	if t == nil || t.Agent != f.Agent || t.Token != f.Token {
+		return andon.Errorf(andon.KindConflict, "agent %s does not have task %s with token %d any more", f.Agent, f.Task, f.Token).
+			WithHint("the result is not wanted any more; drop it")
+	}
+	if a := d.s.Agents[f.Agent]; f.Epoch != 0 && a != nil && f.Epoch != a.Epoch {
+		return d.s.checkEpoch(f.Agent, f.Epoch)
+	}
+	switch f.Result.Outcome {
+	case andon.Succeeded, andon.Failed, andon.TimedOut, andon.Cancelled, andon.NeedsAttention:
+		d.emit(d.s.taskEnded(t, f.Result, false))
+	case andon.Lost:
+		d.emit(d.s.taskLost(t, f.Result))
+	default:
+		return andon.Errorf(andon.KindInvalid, "a task cannot end with outcome %q", f.Result.Outcome)
+	}
+	return nil
+}
+
+// decide ends a lease that was not renewed.
+func (x ExpireLease) decide(d *decision) error {
+	t := d.s.Tasks[x.Task]
+	if t == nil || t.Agent == "" || t.Token != x.Token {
+		return nil
+	}
+	d.emit(d.s.taskLost(t, lostResult(fmt.Sprintf("agent %s did not report in time", t.Agent), t.Leased, d.now)))
+	return nil
+}
+
+func lostResult(reason string, began, now time.Time) andon.TaskResult {
+	return andon.TaskResult{Outcome: andon.Lost, Reason: reason, Started: began, Ended: now}
+}
+
+func (s *State) taskEnded(t *Task, r andon.TaskResult, again bool) andon.TaskEnded {
+	return andon.TaskEnded{
+		Task: t.Task.ID, Version: t.Task.Version, Attempt: t.Attempt, Token: t.Token, Agent: t.Agent, Result: r, Again: again,
+	}
+}
+
+// taskLost ends an attempt whose agent went away. Nobody knows how far it came: it is tried
+// again, a few times, unless nobody wants it any more.
+func (s *State) taskLost(t *Task, r andon.TaskResult) andon.TaskEnded {
+	return s.taskEnded(t, r, !t.Cancel && t.Attempt < maxAttempts)
+}

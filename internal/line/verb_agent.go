@@ -1,0 +1,39 @@
+package line
+
+import (
+	"fmt"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+func (c ConnectAgent) decide(d *decision) error {
+	h := c.Hello
+	if !andon.ValidName(string(h.Agent)) {
+		return andon.Errorf(andon.KindInvalid, "%q cannot name an agent", h.Agent).WithHint(andon.NameRule)
+	}
+	if h.Slots < 0 {
+		return andon.Errorf(andon.KindInvalid, "an agent cannot have %d slots", h.Slots)
+	}
+	epoch := int64(1)
+	if a := d.s.Agents[h.Agent]; a != nil {
+		epoch = a.Epoch + 1
+	}
+	d.emit(andon.AgentConnected{Agent: h.Agent, Epoch: epoch, Slots: h.Slots, Labels: h.Labels, Build: h.Build})
+	return nil
+}
+
+func (l LoseAgent) decide(d *decision) error {
+	a := d.s.Agents[l.Agent]
+	if a == nil {
+		return andon.Errorf(andon.KindNotFound, "there is no agent %s", l.Agent)
+	}
+	if a.Lost || a.Epoch != l.Epoch {
+		return nil
+	}
+	d.emit(andon.AgentLost{Agent: l.Agent, Reason: l.Reason})
+	for _, id := range sorted(a.leases) {
+		t := d.s.Tasks[id]
+		d.emit(d.s.taskLost(t, lostResult(fmt.Sprintf("agent %s is away: %s", l.Agent, l.Reason), t.Leased, d.now)))
+	}
+	return nil
+}

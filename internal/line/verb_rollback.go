@@ -1,0 +1,140 @@
+package line
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+// decide makes what was good before live again, whatever else is going on: a deployment in the
+// middle is aborted, which alone brings back what was live before it.
+func (r Rollback) decide(d *decision) error {
+	svc, err := d.s.findService(r.Place.Service)
+	if err != nil {
+		return err
+	}
+	env, err := d.s.findEnvironment(r.Place.Environment)
+	if err != nil {
+		return err
+	}
+	p := d.s.Places[r.Place.Key()]
+	if p == nil || p.Live == nil && p.Active == nil {
+		return andon.Errorf(andon.KindConflict, "nothing is live of %s", r.Place).WithHint("deploy a version first")
+	}
+	bad, back, err := r.leaving(p)
+	if err != nil {
+		return err
+	}
+	target, err := r.target(p, bad, back)
+	if err != nil {
+		return err
+	}
+	reason := fmt.Sprintf("rolled back from %s to %s", bad, target.Version)
+	if r.Reason != "" {
+		reason += ": " + r.Reason
+	}
+	d.clearWay(p, bad, reason)
+	if back == nil || back.Version != target.Version {
+		plan := d.s.planRelease(r.Place, env, *target, andon.DeployRollback, d.by, r.Reason)
+		d.emit(andon.DeploymentPlanned{Plan: plan})
+	}
+	d.stopFor(svc, p, bad, reason)
+	return nil
+}
+
+// leaving returns the version that a rollback takes away, and what is live again, without a
+// deployment of its own, once the active one has gone back (nil: no deployment is active).
+func (r Rollback) leaving(p *Place) (andon.VersionNumber, *andon.Release, error) {
+	for _, q := range p.Queued {
+		if q.Plan.Kind == andon.DeployRollback {
+			return 0, nil, andon.Errorf(andon.KindConflict, "a rollback of %s to version %s waits to begin already", p.Place, q.Plan.Release.Version).
+				WithHint("`andon cancel %s` takes it back", q.Plan.ID)
+		}
+	}
+	d := p.Active
+	if d == nil {
+		return p.Live.Version, nil, nil
+	}
+	going := d.Plan.Release.Version
+	switch {
+	case d.Plan.Previous == nil && r.To == 0:
+		return 0, nil, andon.Errorf(andon.KindConflict, "nothing was live of %s before version %s", p.Place, going).
+			WithHint("`andon cancel %s` takes it away again", d.Plan.ID)
+	case d.Plan.Previous == nil:
+		return going, &andon.Release{}, nil
+	case d.Step == andon.StepReverting && (r.To == 0 || r.To == d.Plan.Previous.Version):
+		return 0, nil, andon.Errorf(andon.KindConflict, "%s goes back to version %s already", p.Place, d.Plan.Previous.Version)
+	case d.Plan.Kind == andon.DeployRollback && (r.To == 0 || r.To == going):
+		return 0, nil, andon.Errorf(andon.KindConflict, "%s is being rolled back to version %s already", p.Place, going)
+	case d.Plan.Kind == andon.DeployRollback || d.Step == andon.StepReverting:
+		return d.Plan.Previous.Version, d.Plan.Previous, nil
+	default:
+		return going, d.Plan.Previous, nil
+	}
+}
+
+// target returns the release to make live again.
+func (r Rollback) target(p *Place, bad andon.VersionNumber, back *andon.Release) (*andon.Release, error) {
+	if r.To == 0 && back != nil {
+		return back, nil
+	}
+	if back != nil && r.To == back.Version && back.Version != bad {
+		return back, nil
+	}
+	if r.To == bad {
+		return nil, andon.Errorf(andon.KindConflict, "version %s is what %s would be rolled back from", bad, p.Place)
+	}
+	for _, g := range slices.Backward(p.Good) {
+		switch {
+		case r.To == 0 && (g.Release.Version == bad || g.Quarantined):
+			continue
+		case r.To != 0 && g.Release.Version != r.To:
+			continue
+		case g.Quarantined:
+			return nil, andon.Errorf(andon.KindRefused, "version %s is quarantined: it was rolled back", r.To).
+				WithHint("push a commit that repairs it")
+		}
+		return &g.Release, nil
+	}
+	if r.To == 0 {
+		return nil, andon.Errorf(andon.KindConflict, "%s has no earlier good version to go back to", p.Place).
+			WithHint("push a fix: it may pass the stopped line")
+	}
+	return nil, andon.Errorf(andon.KindRefused, "version %s was never good in %s, or too long ago", r.To, p.Place.Environment).
+		WithHint("`andon log %s` shows what was live there", p.Place.Service)
+}
+
+// clearWay quarantines the bad version, ends its way and its deployments, and turns the active
+// deployment back.
+func (d *decision) clearWay(p *Place, bad andon.VersionNumber, reason string) {
+	if a := p.Active; a != nil && a.Step != andon.StepReverting {
+		d.emit(d.s.revert(p, andon.Aborted, reason)...)
+	}
+	for _, q := range append([]*Deployment(nil), p.Queued...) {
+		if q.Plan.Release.Version == bad {
+			d.emit(d.s.deploymentEnd(p, q, andon.Cancelled, reason))
+		}
+	}
+	ref := andon.VersionRef{Service: p.Place.Service, Number: bad}
+	if v := d.s.version(ref); v != nil {
+		if v.Maturity != andon.Quarantined {
+			d.emit(andon.MaturityChanged{Version: ref, From: v.Maturity, To: andon.Quarantined, Reason: reason})
+		}
+		if v.Open() {
+			d.emit(d.s.endVersion(v, andon.Cancelled, reason, d.now)...)
+		}
+	}
+}
+
+// stopFor pulls the cord for a rollback: what was on its way already may have the fault too, so
+// only what reaches the trunk from now on may pass.
+func (d *decision) stopFor(svc *Service, p *Place, bad andon.VersionNumber, reason string) {
+	var fix *andon.Fix
+	if v := svc.Versions[bad]; v != nil && v.Pipeline != nil {
+		if st, _, ok := v.Pipeline.StageFor(p.Place.Environment); ok {
+			fix = &andon.Fix{Service: svc.Name, Broken: bad, After: svc.Newest, Stage: st.Name}
+		}
+	}
+	d.emit(d.s.pull(d.by, andon.Scope{Kind: andon.ScopeService, Service: svc.Name}, reason, fix, d.now))
+}

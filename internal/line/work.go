@@ -1,0 +1,48 @@
+package line
+
+import (
+	"slices"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+// WorkFor returns everything that an agent should do. The caller gives it its revision. The
+// slices are the caller's; what the elements point to is the state's and never changes.
+func (s *State) WorkFor(name andon.AgentName) andon.Work {
+	a := s.Agents[name]
+	if a == nil {
+		return andon.Work{}
+	}
+	work := andon.Work{Leases: make([]andon.Lease, 0, len(a.leases)), Desired: make([]andon.Desired, 0, len(a.places))}
+	for _, id := range sorted(a.leases) {
+		t := s.Tasks[id]
+		work.Leases = append(work.Leases, andon.Lease{Task: t.Task, Agent: name, Attempt: t.Attempt, Token: t.Token, Cancel: t.Cancel})
+	}
+	for _, key := range sorted(a.places) {
+		work.Desired = append(work.Desired, s.Places[key].Desired)
+	}
+	return work
+}
+
+// Concerned returns the agents whose work an event changed that has just been applied.
+func (s *State) Concerned(e andon.Event) []andon.AgentName {
+	switch b := e.Body.(type) {
+	case andon.AgentConnected:
+		return []andon.AgentName{b.Agent}
+	case andon.TaskLeased:
+		return []andon.AgentName{b.Agent}
+	case andon.TaskEnded:
+		if b.Agent != "" {
+			return []andon.AgentName{b.Agent}
+		}
+	case andon.TaskCancelled:
+		if t := s.Tasks[b.Task]; t != nil && t.Agent != "" {
+			return []andon.AgentName{t.Agent}
+		}
+	case andon.DesiredChanged:
+		if p := s.Places[b.Desired.Place.Key()]; p != nil {
+			return slices.Clone(p.Hosts)
+		}
+	}
+	return nil
+}
