@@ -108,28 +108,26 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err := a.fleet.adopt(ctx); err != nil {
 		return fmt.Errorf("agent: %w", err)
 	}
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	// What runs here is known before anybody is told of it.
+	a.router.pass(ctx)
+	a.tasks.deliverUnreported(ctx)
 	var parts sync.WaitGroup
+	var refused error
 	parts.Go(func() { a.router.run(ctx) })
 	parts.Go(func() { a.fleet.heedExits(ctx) })
 	parts.Go(func() { a.fleet.shipLogs(ctx) })
 	parts.Go(func() { a.attest(ctx) })
 	parts.Go(func() { a.count(ctx) })
-	parts.Go(func() { a.tasks.deliverSpooled(ctx) })
 	parts.Go(func() {
-		if err := a.connect(ctx); err != nil {
-			stop(err)
-		}
+		refused = a.connect(ctx)
+		stop()
 	})
-	<-ctx.Done()
 	parts.Wait()
 	a.fleet.parts.Wait()
 	a.tasks.parts.Wait()
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	return nil
+	return refused
 }
 
 // belongsTo refuses to work for another plant than the directory was made for: its copies

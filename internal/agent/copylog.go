@@ -16,13 +16,16 @@ import (
 const (
 	copyLogEvery  = 500 * time.Millisecond
 	copyLogChunks = 8 // at most, of one copy at a time
+	copyLogCall   = 5 * time.Second
 )
 
 // shipLogs sends what the copies write to the server, until ctx ends.
 func (f *fleet) shipLogs(ctx context.Context) {
 	for sleep(ctx, copyLogEvery) {
 		for _, k := range f.all() {
-			k.log.ship(ctx)
+			if err := k.log.ship(ctx); err != nil {
+				break // the server is away: none of the others will get through
+			}
 		}
 	}
 }
@@ -40,21 +43,29 @@ type copyLog struct {
 	buffer []byte
 }
 
-// ship sends what is new, as far as the server is there.
-func (l *copyLog) ship(ctx context.Context) {
+// ship sends what is new, as far as the server is there. An error means that it is not.
+func (l *copyLog) ship(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.over || l.agent.link.present() == 0 {
-		return
+		return nil
 	}
-	if err := l.send(ctx); err != nil {
-		l.close()
-		switch andon.KindOf(err) {
-		case andon.KindInvalid, andon.KindRefused:
-			l.over = true
-			l.agent.config.Log.Warn("the server does not take the log of a copy", "copy", l.id, "error", err)
-		}
+	ctx, cancel := context.WithTimeout(ctx, copyLogCall)
+	defer cancel()
+	err := l.send(ctx)
+	if err == nil {
+		return nil
 	}
+	l.close()
+	switch andon.KindOf(err) {
+	case andon.KindInvalid, andon.KindRefused:
+		l.over = true
+		l.agent.config.Log.Warn("the server does not take the log of a copy", "copy", l.id, "error", err)
+		return nil
+	case andon.KindNotFound: // it has not been started yet, or is gone already
+		return nil
+	}
+	return err
 }
 
 func (l *copyLog) send(ctx context.Context) error {

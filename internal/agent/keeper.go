@@ -94,7 +94,6 @@ func (k *keeper) run(ctx context.Context) bool {
 		}
 		k.running = false
 		k.show(andon.PhaseExited, why)
-		k.log.ship(ctx)
 		k.fleet.agent.config.Log.Info("a copy ended and is started again", "copy", k.copy.ID, "reason", why, "restarts", k.count)
 		if sleep(k.wanted, k.pause.pause()) {
 			k.count++
@@ -240,6 +239,7 @@ func (k *keeper) watch(ctx context.Context) string {
 func (k *keeper) judge(err error, began time.Time, everHealthy bool, failed int, health andon.Health) string {
 	age := time.Since(began)
 	switch {
+	case errors.Is(err, errYoung):
 	case everHealthy:
 		k.show(andon.PhaseUnhealthy, "It was healthy and is not any more: "+err.Error()+".")
 		if failed >= hangingProbes {
@@ -247,7 +247,7 @@ func (k *keeper) judge(err error, began time.Time, everHealthy bool, failed int,
 		}
 	case age >= health.Start:
 		return fmt.Sprintf("It did not become healthy within %s: %s.", health.Start, err)
-	case age >= troubleShown && !errors.Is(err, errYoung):
+	case age >= troubleShown:
 		k.show(andon.PhaseStarting, "It is not healthy yet: "+err.Error()+".")
 	}
 	return ""
@@ -315,7 +315,7 @@ func (k *keeper) stopOnce(parent context.Context, pf platform.Platform) bool {
 	defer cancel()
 	err := pf.End(ctx, k.copy.ID, k.copy.Spec.Stop)
 	if err == nil {
-		k.log.ship(ctx) // its last words
+		_ = k.log.ship(ctx) // its last words, if the server is there to hear them
 		err = pf.Stop(ctx, k.copy.ID, 0)
 	}
 	if err != nil && parent.Err() == nil {

@@ -35,11 +35,11 @@ func (r *router) run(ctx context.Context) {
 		if r.pass(ctx) {
 			pause.reset()
 			timer.Reset(lookAgain)
+			if r.idle() {
+				timer.Stop()
+			}
 		} else {
 			timer.Reset(pause.pause())
-		}
-		if r.idle() {
-			timer.Stop()
 		}
 		select {
 		case <-ctx.Done():

@@ -72,10 +72,10 @@ func (t *tasks) recover(ctx context.Context) error {
 	return nil
 }
 
-// deliverSpooled reports what an earlier agent did not.
-func (t *tasks) deliverSpooled(ctx context.Context) {
+// deliverUnreported reports what an earlier agent did not, as soon as there is a server.
+func (t *tasks) deliverUnreported(ctx context.Context) {
 	for _, e := range t.unreported {
-		t.deliver(ctx, e)
+		t.parts.Go(func() { t.deliver(ctx, e) })
 	}
 }
 

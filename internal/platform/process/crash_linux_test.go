@@ -188,6 +188,14 @@ func TestCrash_ExitOfAnotherProcessesChildIsNoticed(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("the exit was not noticed")
 	}
+	after, err := d.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Older kernels do not tell another process's exit status.
+	if exit := after[0].Exit; exit != "killed by SIGKILL" && exit != exitUnknown {
+		t.Errorf("it ended with %q", exit)
+	}
 	for _, inst := range list {
 		if err := d.Stop(t.Context(), inst.ID, 0); err != nil {
 			t.Error(err)

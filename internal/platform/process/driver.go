@@ -147,6 +147,12 @@ func (d *Driver) adopt() error {
 
 // supervise notes that the process of s runs and watches it until it ends. The caller owns s.
 func (d *Driver) supervise(s *supervised, p *proc) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		p.close() // the next driver adopts it
+		return
+	}
 	s.mu.Lock()
 	s.process, s.ended, s.ending = p, make(chan struct{}), false
 	s.mu.Unlock()
@@ -169,16 +175,20 @@ func (d *Driver) watch(s *supervised, p *proc) {
 	exit := p.reap()
 	p.close()
 
+	// The record is written while the copy still counts as running: the next process of the
+	// copy, whose record must win, is started only after that.
 	s.mu.Lock()
 	s.record.Exit = exit
-	s.process = nil
 	rec := *s.record
-	close(s.ended)
-	ending = s.ending
 	s.mu.Unlock()
-	if err := writeRecord(d.home(s.id), rec, false); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := writeRecord(d.home(s.id), rec, false); err != nil {
 		d.config.Log.Warn("cannot record how a copy ended", "copy", s.id, "error", err)
 	}
+	s.mu.Lock()
+	s.process = nil
+	ending = s.ending
+	close(s.ended)
+	s.mu.Unlock()
 	if ending {
 		return
 	}
@@ -306,10 +316,14 @@ func (s *supervised) instance() (platform.Instance, bool) {
 		return platform.Instance{}, false
 	}
 	r := s.record
-	return platform.Instance{
+	inst := platform.Instance{
 		ID: r.Spec.ID, Artifact: r.Spec.Artifact, Config: r.Spec.Config, Address: r.Spec.Address,
-		Running: s.process != nil, Started: r.Started, Exit: r.Exit,
-	}, true
+		Running: s.process != nil, Started: r.Started,
+	}
+	if !inst.Running {
+		inst.Exit = r.Exit
+	}
+	return inst, true
 }
 
 // forget drops a copy whose directory is gone. The caller has its turn.

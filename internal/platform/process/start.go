@@ -42,7 +42,9 @@ func (d *Driver) Start(ctx context.Context, spec platform.Spec) (platform.Instan
 	if err := findCommand(dir, spec.Command[0], env["PATH"]); err != nil {
 		return platform.Instance{}, err
 	}
-	killAll(0, d.mark(spec.ID)) // what an earlier process of this copy left behind
+	if s.record != nil {
+		killAll(0, d.mark(spec.ID)) // what an earlier process of this copy left behind
+	}
 	if err := d.launch(s, spec, dir, env); err != nil {
 		return platform.Instance{}, cannotStart(spec.ID, err)
 	}
