@@ -132,7 +132,7 @@ func (d *draft) fromStatic() {
 }
 
 func (d *draft) fromNothing() {
-	d.jobs = []draftJob{{name: "test", about: "replace this with the command that runs your tests", steps: []string{"git fsck --no-progress"}}}
+	d.jobs = []draftJob{{name: "test", about: "replace this with the command that runs your tests", steps: []string{"test -s andon.yaml"}}}
 }
 
 // chooseMain returns the main package of the service: the one named like it, the one at

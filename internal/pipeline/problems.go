@@ -35,8 +35,8 @@ func newProblems(name string, src []byte) *problems {
 
 func (p *problems) none() bool { return len(p.list) == 0 }
 
-// add records a problem, unless there are enough already or the same one is known (an
-// alias shows the same text in several places).
+// add records a problem, unless there are enough already, or the same sentence about the
+// same position (an alias repeats a text).
 func (p *problems) add(at position, hint, format string, args ...any) {
 	if len(p.list) >= MaxProblems {
 		return
@@ -54,19 +54,27 @@ func (p *problems) add(at position, hint, format string, args ...any) {
 	}
 }
 
-// nearest returns "did you mean …?" when a candidate is near to what was written, and
-// otherwise the other hint. It looks only for problems that add will keep, so that a file
-// cannot make it compare forever.
-func (p *problems) nearest(at position, wrote string, candidates []string, otherwise string) string {
+// nearest returns the candidate that is nearest to what was written at a position, or "".
+// It looks only for problems that add will keep, so that a file cannot make it compare
+// forever.
+func (p *problems) nearest(at position, wrote string, candidates []string) string {
 	known := func(e *andon.Error) bool { return e.Line == at.line && e.Column == at.column }
 	if len(p.list) >= MaxProblems || slices.ContainsFunc(p.list, known) {
-		return otherwise
+		return ""
 	}
-	if best := nearest(wrote, candidates); best != "" {
-		return "did you mean " + strconv.Quote(best) + "?"
+	return nearest(wrote, candidates)
+}
+
+// hintNearest returns "did you mean …?" when a candidate is near, and otherwise the other
+// hint.
+func (p *problems) hintNearest(at position, wrote string, candidates []string, otherwise string) string {
+	if best := p.nearest(at, wrote, candidates); best != "" {
+		return didYouMean(best)
 	}
 	return otherwise
 }
+
+func didYouMean(s string) string { return "did you mean " + strconv.Quote(s) + "?" }
 
 // sorted returns the problems in the order of the file.
 func (p *problems) sorted() []*andon.Error {

@@ -25,7 +25,7 @@ func checkArtifact(root *node, found *problems) {
 	if job.str() == "" || jobs == nil || jobs.entry(job.str()) != nil {
 		return
 	}
-	found.add(job.at, found.nearest(job.at, job.str(), keys(jobs), "its jobs are "+names(keys(jobs))), "commit.artifact.job: the commit stage has no job %s", quoted(job.str()))
+	found.add(job.at, found.hintNearest(job.at, job.str(), keys(jobs), "its jobs are "+names(keys(jobs))), "commit.artifact.job: the commit stage has no job %s", quoted(job.str()))
 }
 
 func checkRun(root *node, found *problems) {
@@ -126,7 +126,7 @@ func hintEnvironment(at position, env string, envs []andon.EnvironmentName, foun
 	for i, e := range envs {
 		all[i] = string(e)
 	}
-	return found.nearest(at, env, all, "the environments are "+names(all))
+	return found.hintNearest(at, env, all, "the environments are "+names(all))
 }
 
 // checkJobs checks what the jobs of one stage need, and their report patterns.
@@ -138,7 +138,7 @@ func checkJobs(jobs *node, at string, found *problems) {
 			case need.text == job.key:
 				found.add(need.at, "remove it", "%s.%s.needs: a job cannot need itself", at, job.key)
 			case jobs.entry(need.text) == nil:
-				found.add(need.at, found.nearest(need.at, need.text, keys(jobs), "the jobs of this stage are "+names(keys(jobs))), "%s.%s.needs: this stage has no job %s", at, job.key, quoted(need.text))
+				found.add(need.at, found.hintNearest(need.at, need.text, keys(jobs), "the jobs of this stage are "+names(keys(jobs))), "%s.%s.needs: this stage has no job %s", at, job.key, quoted(need.text))
 			}
 		}
 		checkGlobs(job.value.get("reports").get("junit"), at+"."+job.key+".reports.junit", found)

@@ -43,12 +43,15 @@ func (o object) check(n *node, path string, found *problems) {
 	if !isKind(n, mappingNode, o.want(), o.example, path, found) {
 		return
 	}
+	var misspelled []string // not also missing
 	for i := range n.entries {
 		e := &n.entries[i]
 		f := o.field(e.key)
 		switch {
 		case f == nil:
-			found.add(e.at, o.hintFor(e, n, found), "unknown key %s%s", quoted(e.key), within(path))
+			meant, hint := o.meant(e, n, found)
+			misspelled = append(misspelled, meant)
+			found.add(e.at, hint, "unknown key %s%s", quoted(e.key), within(path))
 		case f.shape == nil:
 			found.add(e.at, f.instead, "the key %s%s is known, but this version of Andon does not support it yet", quoted(e.key), within(path))
 		default:
@@ -56,8 +59,8 @@ func (o object) check(n *node, path string, found *problems) {
 		}
 	}
 	for _, f := range o.fields {
-		if f.required && n.entry(f.key) == nil {
-			found.add(n.at, "add "+f.key+": "+f.doc, "the key %s is missing%s", quoted(f.key), within(path))
+		if f.required && n.entry(f.key) == nil && !slices.Contains(misspelled, f.key) {
+			found.add(n.at, "it is "+f.doc, "the key %s is missing%s", quoted(f.key), within(path))
 		}
 	}
 	o.checkChoice(n, path, found)
@@ -89,10 +92,9 @@ func (o object) field(key string) *field {
 	return nil
 }
 
-// hintFor says what was probably meant by an unknown key: one of this object's that is
-// spelled like it, what others call it, or one that belongs elsewhere.
-func (o object) hintFor(e *entry, n *node, found *problems) string {
-	key := e.key
+// meant returns the key of this object that was probably meant by an unknown one, or "",
+// and a hint: it is spelled like it, others call it so, or it belongs elsewhere.
+func (o object) meant(e *entry, n *node, found *problems) (key, hint string) {
 	var open, all []string
 	for _, f := range o.fields {
 		if f.shape == nil {
@@ -103,19 +105,20 @@ func (o object) hintFor(e *entry, n *node, found *problems) string {
 			open = append(open, f.key)
 		}
 	}
-	if alias := elsewhere[strings.ToLower(key)]; slices.Contains(all, alias) {
-		return "did you mean " + strconv.Quote(alias) + "?"
+	meant := elsewhere[strings.ToLower(e.key)]
+	if !slices.Contains(all, meant) {
+		meant = found.nearest(e.at, e.key, open)
 	}
-	if hint := found.nearest(e.at, key, open, ""); hint != "" {
-		return hint
+	switch {
+	case meant != "":
+		return meant, didYouMean(meant)
+	case homes[e.key] != "":
+		return "", "the key " + strconv.Quote(e.key) + " belongs in " + homes[e.key]
+	case len(all) == 0:
+		return "", "no key is accepted here"
+	default:
+		return "", "known here: " + names(all)
 	}
-	if home := homes[key]; home != "" {
-		return "the key " + strconv.Quote(key) + " belongs in " + home
-	}
-	if len(all) == 0 {
-		return "no key is accepted here"
-	}
-	return "known here: " + names(all)
 }
 
 func (o object) schema() schemaObject {
@@ -177,7 +180,7 @@ func (m mapping) check(n *node, path string, found *problems) {
 	}
 	for i := range n.entries {
 		e := &n.entries[i]
-		if !m.key.checkText(e.key, e.at, "the "+m.noun+" name "+quoted(e.key), found) {
+		if !m.key.checkText(e.key, e.at, path, found) {
 			continue
 		}
 		m.value.check(e.value, joinPath(path, e.key), found)
@@ -275,7 +278,11 @@ func isKind(n *node, kind nodeKind, want, example, path string, found *problems)
 	if n.kind == kind {
 		return true
 	}
-	if n.kind != brokenNode {
+	switch n.kind {
+	case brokenNode:
+	case nullNode:
+		found.add(n.at, hintOr(example, want), "%s has no value, and must be %s", pathOr(path, "the file"), want)
+	default:
 		found.add(n.at, hintOr(example, want), "%s must be %s, not %s", pathOr(path, "the file"), want, describe(n))
 	}
 	return false
@@ -290,13 +297,14 @@ func hintOr(example, want string) string {
 
 // describe says what was written.
 func describe(n *node) string {
-	if n.scalar() {
-		if n.kind == textNode {
-			return "the text " + quoted(n.text)
-		}
-		return n.kind.String() + " (" + oneLine(n.text) + ")"
+	switch n.kind {
+	case textNode:
+		return "the text " + quoted(n.text)
+	case integerNode, floatNode, booleanNode:
+		return oneLine(n.text)
+	default:
+		return n.kind.String()
 	}
-	return n.kind.String()
 }
 
 func joinPath(path, key string) string {

@@ -32,36 +32,31 @@ func (t text) check(n *node, path string, found *problems) {
 		t.checkText(n.text, n.at, path, found)
 	case n.scalar():
 		found.add(n.at, "put it in quotes: "+strconv.Quote(oneLine(n.text)), "%s must be %s, not %s", path, t.noun, describe(n))
-	case n.kind == nullNode:
-		hint := "write " + t.noun + " here"
-		if t.empty {
-			hint = `write "" for an empty value`
-		}
-		found.add(n.at, hint, "%s is empty", path)
+	case n.kind == nullNode && t.empty:
+		found.add(n.at, `write "" for an empty one`, "%s has no value", path)
 	default:
 		isKind(n, textNode, t.noun, "", path, found)
 	}
 }
 
-// checkText checks what the text says; subject is what the sentence calls it.
+// checkText checks what the text says; subject is where it is written.
 func (t text) checkText(s string, at position, subject string, found *problems) bool {
-	message, hint := "", t.rule
 	switch {
 	case strings.TrimSpace(s) == "" && !t.empty:
-		message, hint = "is empty", "write "+t.noun+" here"
+		found.add(at, "write "+t.noun+" here", "%s is empty", subject)
 	case strings.ContainsRune(s, 0):
-		message, hint = "contains a zero byte", `remove the \0`
+		found.add(at, `remove the \0`, "%s contains a zero byte", subject)
 	case t.most > 0 && utf8.RuneCountInString(s) > t.most:
-		message, hint = "is longer than "+strconv.Itoa(t.most)+" characters", "write a shorter one"
+		found.add(at, "write a shorter one", "%s: %s is longer than %d characters", subject, quoted(s), t.most)
 	case t.pattern != nil && !t.pattern.MatchString(s), t.refused != nil && t.refused.MatchString(s):
-		message = "is not " + t.noun
+		reason := "is not " + t.noun
 		if t.why != nil {
-			message = t.why(s)
+			reason = t.why(s)
 		}
+		found.add(at, t.rule, "%s: %s %s", subject, quoted(s), reason)
 	default:
 		return true
 	}
-	found.add(at, hint, "%s %s", subject, message)
 	return false
 }
 
@@ -99,7 +94,7 @@ func (c choice) check(n *node, path string, found *problems) {
 	if n.kind == brokenNode || n.kind == textNode && slices.Contains(c.words, n.text) {
 		return
 	}
-	found.add(n.at, found.nearest(n.at, n.str(), c.words, "write "+c.want()), "%s must be %s, not %s", path, c.want(), describe(n))
+	found.add(n.at, found.hintNearest(n.at, n.str(), c.words, "write "+c.want()), "%s must be %s, not %s", path, c.want(), describe(n))
 }
 
 func (c choice) schema() schemaObject { return schemaObject{"enum": c.words} }

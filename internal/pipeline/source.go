@@ -38,31 +38,3 @@ func readText(src []byte, found *problems) (string, bool) {
 	}
 	return text, true
 }
-
-// explainSyntax returns our sentence and hint for a message of the YAML library.
-func explainSyntax(message string) (sentence, hint string) {
-	for _, known := range []struct{ part, sentence, hint string }{
-		{"character '\t'", "a tab indents this line", "indent with spaces; YAML does not allow tabs"},
-		{"found a tab character", "a tab indents this line", "indent with spaces; YAML does not allow tabs"},
-		{"mapping value is not allowed", "a key is not allowed here", "check the indentation of this line and the next; put a text that contains \": \" in quotes"},
-		{"',' or ']' must be specified", "a list in [ ] is not closed before this", "end it with ], and separate its values with commas"},
-		{"sequence end token ']'", "a list in [ ] is never closed", "end it with ]"},
-		{"',' or '}' must be specified", "a mapping in { } is not closed before this", "end it with }, and separate its keys with commas"},
-		{"flow mapping end token '}'", "a mapping in { } is never closed", "end it with }"},
-		{"double-quoted text", "a text in double quotes is never closed", `end it with "`},
-		{"single-quoted text", "a text in single quotes is never closed", "end it with '"},
-		{"is a reserved character", "a text cannot begin with this character", "put the text in quotes"},
-		{"non-map value is specified", "a key without a value, or a text at the wrong indentation", "write KEY: VALUE, indented like the keys around it"},
-		{"unexpected key name", "this is not a key: a colon is missing", "write KEY: VALUE"},
-		{"value is not allowed in this context", "a value is not allowed here", "check the indentation; put a text that contains special characters in quotes"},
-		{"this is not YAML that Andon can read", "this is not YAML that Andon can read", "check the line, and the quotes and brackets before it"},
-	} {
-		if strings.Contains(message, known.part) {
-			return known.sentence, known.hint
-		}
-	}
-	return "this is not valid YAML: " + oneLine(message), "check the indentation, quotes and brackets of this line and the one before"
-}
-
-// oneLine returns a text without line breaks and tabs.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -17,17 +17,23 @@ func quoted(s string) string {
 }
 
 // nearest returns the candidate that is a few typing errors away from what was written,
-// or "".
+// or begins with it; otherwise "".
 func nearest(wrote string, candidates []string) string {
 	const longest = 64
 	if wrote == "" || len(wrote) > longest {
 		return ""
 	}
 	lower := strings.ToLower(wrote)
-	best, least := "", max(1, len(wrote)/3)+1
+	best, least := "", len(wrote)/3+1
+	if len(wrote) < 3 {
+		least = 0 // everything short is near to everything short
+	}
 	for _, c := range candidates {
-		if len(c) > longest {
+		switch {
+		case len(c) > longest:
 			continue
+		case len(wrote) > 2 && strings.HasPrefix(strings.ToLower(c), lower):
+			return c
 		}
 		if d := distance(lower, strings.ToLower(c)); d < least {
 			best, least = c, d

@@ -1,9 +1,7 @@
 package pipeline
 
 import (
-	"errors"
 	"fmt"
-	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
@@ -189,7 +187,7 @@ func (t *tree) alias(n *ast.AliasNode) *node {
 	value, ok := t.anchors[name]
 	switch {
 	case !ok:
-		t.found.add(at, t.found.nearest(at, name, keysOf(t.anchors), "name a value with &"+name+" before it is used"), "there is no anchor &%s above", name)
+		t.found.add(at, t.found.hintNearest(at, name, keysOf(t.anchors), "name a value with &"+name+" before it is used"), "there is no anchor &%s above", name)
 		return &node{at: at}
 	case value == nil:
 		t.found.add(at, "an alias stands for a whole value that ended before it", "the anchor &%s contains itself", name)
@@ -295,22 +293,4 @@ func positionOf(tk *token.Token) position {
 		return position{1, 1}
 	}
 	return position{max(tk.Position.Line, 1), max(tk.Position.Column, 1)}
-}
-
-// addSyntaxError reports an error of the YAML library in our form.
-func addSyntaxError(err error, found *problems) {
-	var at position
-	message := "this is not YAML that Andon can read"
-	if e, ok := errors.AsType[interface {
-		error
-		GetMessage() string
-		GetToken() *token.Token
-	}](err); ok {
-		at, message = positionOf(e.GetToken()), e.GetMessage()
-	}
-	sentence, hint := explainSyntax(message)
-	if !utf8.ValidString(sentence) {
-		sentence = "this is not valid YAML"
-	}
-	found.add(at, hint, "%s", sentence)
 }

@@ -17,12 +17,12 @@ func whyEnvName(s string) string {
 func whyPath(s string) string {
 	switch {
 	case strings.HasPrefix(s, "/"):
-		return "must be relative to the checkout, not " + quoted(s)
+		return "is not relative to the checkout"
 	case strings.Contains(s, `\`):
-		return "must not contain a backslash: " + quoted(s)
+		return "contains a backslash"
 	case slices.Contains(strings.Split(s, "/"), ".."):
-		return "leaves the checkout: " + quoted(s)
+		return "leaves the checkout"
 	default:
-		return "is not a path in the checkout: " + quoted(s)
+		return "is not a path in the checkout"
 	}
 }
