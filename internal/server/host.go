@@ -1,0 +1,127 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/andon-cd/andon/internal/agent"
+	"github.com/andon-cd/andon/internal/agent/runner"
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/artifact"
+	"github.com/andon-cd/andon/internal/platform"
+	"github.com/andon-cd/andon/internal/vcs"
+)
+
+// HostConfig is what an agent and its drivers on one host are started with.
+type HostConfig struct {
+	Directory Directory // of the agent's and the proxy's state
+	Name      andon.AgentName
+	Slots     int // 0: one for each processor, at least 2
+	Labels    map[string]string
+	Build     string
+	URL       string // of the server
+	Token     string // of the agent
+	// Repositories is the directory of the server's bare repositories when the agent runs beside
+	// it; empty: the agent fetches commits from the server.
+	Repositories string
+	Listen       string // public address of the proxy
+	Drivers      Drivers
+	Log          *slog.Logger
+}
+
+// A Host is an agent with its drivers: everything that acts on one machine.
+type Host struct {
+	Agent    *agent.Agent
+	Proxy    Proxy
+	Platform platform.Platform
+	Cache    *artifact.Cache
+}
+
+// OpenHost adopts or starts what belongs to the host. Close ends it; copies and proxy stay.
+func OpenHost(ctx context.Context, config HostConfig) (*Host, error) {
+	d := config.Directory
+	for _, dir := range []string{d.Agent(), d.Proxy()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, d.unusable(err)
+		}
+	}
+	plant, err := agent.Dial(config.URL, config.Token, nil)
+	if err != nil {
+		return nil, err
+	}
+	cache, err := artifact.OpenCache(filepath.Join(d.Agent(), "artifacts"))
+	if err != nil {
+		return nil, err
+	}
+	registry := artifact.Remote{URL: config.URL, Token: config.Token}
+	run, err := runner.Open(runner.Config{
+		Dir:    d.Agent(),
+		Source: sources(config),
+		Push: func(ctx context.Context, version andon.VersionRef, packed *artifact.Packed) (andon.Artifact, error) {
+			return artifact.Push(ctx, registry, version.Service, version.Number.String(), packed)
+		},
+		Log: config.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	pull := func(ctx context.Context, service andon.ServiceName, digest andon.Digest) (string, error) {
+		return cache.Pull(ctx, registry, service, digest)
+	}
+	h := &Host{Cache: cache}
+	if h.Platform, err = config.Drivers.Platform(d.Copies(), pull, config.Log); err != nil {
+		return nil, err
+	}
+	if h.Proxy, err = config.Drivers.Proxy(ctx, d.Proxy(), config.Listen, config.Log); err != nil {
+		return nil, errors.Join(err, h.Platform.Close())
+	}
+	h.Agent, err = agent.New(agent.Config{
+		Name: config.Name, Slots: slots(config.Slots), Labels: config.Labels, Build: config.Build, Dir: d.Agent(),
+		Plant: plant, Platform: h.Platform, Traffic: h.Proxy, Runner: run, Log: config.Log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
+	return h, nil
+}
+
+// Close ends the drivers' own goroutines. The agent's Run must have returned.
+func (h *Host) Close() error {
+	return errors.Join(h.Proxy.Close(), h.Platform.Close())
+}
+
+func slots(n int) int {
+	if n > 0 {
+		return n
+	}
+	return max(2, runtime.NumCPU())
+}
+
+// sources returns how the runner finds commits: beside the server in its own repositories, else
+// in a copy of the service's repository that is fetched when it lacks the commit.
+func sources(config HostConfig) func(context.Context, andon.ServiceName, andon.CommitID) (string, error) {
+	if config.Repositories != "" {
+		return func(_ context.Context, service andon.ServiceName, _ andon.CommitID) (string, error) {
+			return filepath.Join(config.Repositories, string(service)+".git"), nil
+		}
+	}
+	return func(ctx context.Context, service andon.ServiceName, commit andon.CommitID) (string, error) {
+		repo, err := vcs.InitBare(ctx, filepath.Join(config.Directory.Agent(), "git", string(service)+".git"))
+		if err != nil {
+			return "", err
+		}
+		if has, err := repo.Has(ctx, commit); err == nil && has {
+			return repo.Dir, nil
+		}
+		url := fmt.Sprintf("%s/git/%s.git", config.URL, service)
+		if err := repo.Fetch(ctx, url, vcs.Credentials{User: "agent", Token: config.Token}); err != nil {
+			return "", err
+		}
+		return repo.Dir, nil
+	}
+}
