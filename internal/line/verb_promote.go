@@ -81,34 +81,52 @@ func (p Promote) checkEnded(s *State, v *Version, index int) error {
 }
 
 func (r Deploy) decide(d *decision) error {
-	v, err := d.s.findVersion(r.Version)
+	plan, err := r.plan(d.s, d.by)
 	if err != nil {
 		return err
-	}
-	if _, err := d.s.findEnvironment(r.Environment); err != nil {
-		return err
-	}
-	if err := v.mayProceed(); err != nil {
-		return err
-	}
-	if want := v.Pipeline.MaturityFor(r.Environment); !v.Maturity.AtLeast(want) {
-		return andon.Errorf(andon.KindRefused, "%s is %s, and %s asks for %s", v.Ref, v.Maturity, r.Environment, want).
-			WithHint("its pipeline brings it there: `andon why %s %s` says what it waits for", v.Ref.Service, v.Ref.Number)
-	}
-	plan, problem := d.s.plan(v, r.Environment, andon.DeployForward, d.by, r.Reason)
-	if problem != nil {
-		if v.Artifact == nil && v.Open() {
-			return andon.Errorf(andon.KindConflict, "%s is not built yet", v.Ref)
-		}
-		return problem
 	}
 	if p := d.s.Places[plan.Place.Key()]; p != nil {
 		for _, queued := range append([]*Deployment(nil), p.Queued...) { // the newest wish counts
 			if queued.Plan.Kind == andon.DeployForward {
-				d.emit(d.s.deploymentEnd(p, queued, andon.Superseded, fmt.Sprintf("%s asked for %s instead", d.by, v.Ref)))
+				d.emit(d.s.deploymentEnd(p, queued, andon.Superseded, fmt.Sprintf("%s asked for %s instead", d.by, r.Version)))
 			}
 		}
 	}
 	d.emit(andon.DeploymentPlanned{Plan: plan})
 	return nil
+}
+
+// Preview returns the deployment that the command would ask for, as it would start now, or why
+// the command is refused. It changes nothing.
+func (r Deploy) Preview(s *State, by andon.Actor) (andon.Plan, error) {
+	plan, err := r.plan(s, by)
+	if err != nil {
+		return andon.Plan{}, err
+	}
+	return s.complete(plan), nil
+}
+
+func (r Deploy) plan(s *State, by andon.Actor) (andon.Plan, error) {
+	v, err := s.findVersion(r.Version)
+	if err != nil {
+		return andon.Plan{}, err
+	}
+	if _, err := s.findEnvironment(r.Environment); err != nil {
+		return andon.Plan{}, err
+	}
+	if err := v.mayProceed(); err != nil {
+		return andon.Plan{}, err
+	}
+	if want := v.Pipeline.MaturityFor(r.Environment); !v.Maturity.AtLeast(want) {
+		return andon.Plan{}, andon.Errorf(andon.KindRefused, "%s is %s, and %s asks for %s", v.Ref, v.Maturity, r.Environment, want).
+			WithHint("its pipeline brings it there: `andon why %s %s` says what it waits for", v.Ref.Service, v.Ref.Number)
+	}
+	plan, problem := s.plan(v, r.Environment, andon.DeployForward, by, r.Reason)
+	if problem == nil {
+		return plan, nil
+	}
+	if v.Artifact == nil && v.Open() {
+		return andon.Plan{}, andon.Errorf(andon.KindConflict, "%s is not built yet", v.Ref)
+	}
+	return andon.Plan{}, problem
 }
