@@ -18,20 +18,39 @@ func (s *State) placeNext(p *Place, now time.Time) ([]andon.Body, []andon.Wait) 
 		return s.deploymentNext(p, now)
 	}
 	var waits []andon.Wait
-	for i, d := range p.Queued {
-		held := s.startHold(p, d)
-		if len(held) == 0 && i == 0 {
-			return []andon.Body{andon.DeploymentStarted{Plan: s.complete(d.Plan)}}, nil
+	first := "" // the deployment that is the next to have the place
+	for _, d := range p.Queued {
+		if why := s.obsolete(d); why != "" {
+			return []andon.Body{s.deploymentEnd(p, d, andon.Cancelled, why)}, nil
 		}
-		if len(held) == 0 {
+		held := s.stopped(d)
+		switch {
+		case len(held) > 0: // those behind it need not wait for the cord
+		case first != "":
 			w := queuedWait(d)
-			w.Kind, w.On = andon.WaitLock, string(p.Queued[0].Plan.ID)
-			w.Reason = fmt.Sprintf("deployment %s comes first", p.Queued[0].Plan.ID)
+			w.Kind, w.On = andon.WaitLock, first
+			w.Reason = fmt.Sprintf("deployment %s comes first", first)
 			held = []andon.Wait{w}
+		default:
+			held = s.placeHold(p, d)
+			if len(held) == 0 {
+				return []andon.Body{andon.DeploymentStarted{Plan: s.complete(d.Plan)}}, nil
+			}
+			first = string(d.Plan.ID)
 		}
 		waits = append(waits, held...)
 	}
 	return nil, waits
+}
+
+// obsolete says why a queued deployment must not begin any more: what it is to deploy has turned
+// out to be bad since it was asked for.
+func (s *State) obsolete(d *Deployment) string {
+	v := s.version(andon.VersionRef{Service: d.Plan.Service, Number: d.Plan.Release.Version})
+	if v == nil || v.Maturity != andon.Quarantined && (v.Maturity != andon.Rejected || d.Plan.Kind == andon.DeployRollback) {
+		return ""
+	}
+	return fmt.Sprintf("%s was %s before the deployment could begin", v.Ref, v.Maturity)
 }
 
 // unwanted reports whether the place has copies that its agents must be told to stop: those of a
@@ -53,23 +72,24 @@ func queuedWait(d *Deployment) andon.Wait {
 	}
 }
 
-// startHold returns what holds a queued deployment back. A rollback passes every cord.
-func (s *State) startHold(p *Place, d *Deployment) []andon.Wait {
-	w := queuedWait(d)
-	if d.Plan.Kind == andon.DeployForward {
-		ref := andon.VersionRef{Service: d.Plan.Service, Number: d.Plan.Release.Version}
-		if v := s.version(ref); v != nil {
-			index := noStage
-			if v.Pipeline != nil {
-				if _, i, ok := v.Pipeline.StageFor(d.Plan.Environment); ok {
-					index = i
-				}
-			}
-			if waits := s.stoppedFor(v, index, d.Plan.Environment, w); len(waits) > 0 {
-				return waits
-			}
+// stopped returns the cords that hold a queued deployment back. A rollback passes every cord.
+func (s *State) stopped(d *Deployment) []andon.Wait {
+	v := s.version(andon.VersionRef{Service: d.Plan.Service, Number: d.Plan.Release.Version})
+	if d.Plan.Kind == andon.DeployRollback || v == nil {
+		return nil
+	}
+	index := noStage
+	if v.Pipeline != nil {
+		if _, i, ok := v.Pipeline.StageFor(d.Plan.Environment); ok {
+			index = i
 		}
 	}
+	return s.stoppedFor(v, index, d.Plan.Environment, queuedWait(d))
+}
+
+// placeHold returns what keeps the first of the queued deployments from its place.
+func (s *State) placeHold(p *Place, d *Deployment) []andon.Wait {
+	w := queuedWait(d)
 	if waits := s.busy(p, w); len(waits) > 0 {
 		return waits
 	}

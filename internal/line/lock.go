@@ -15,9 +15,8 @@ const localAgent andon.AgentName = "local"
 func (s *State) lockHold(pl andon.Place, w andon.Wait) []andon.Wait {
 	p := s.Places[pl.Key()]
 	w.Kind = andon.WaitLock
-	if p != nil && p.Active == nil && len(p.Queued) > 0 {
-		first := p.Queued[0]
-		w.On, w.Deployment = string(first.Plan.ID), ""
+	if first := s.firstQueued(p); first != nil {
+		w.On = string(first.Plan.ID)
 		w.Reason = fmt.Sprintf("deployment %s, which %s asked for, is to change %s first", first.Plan.ID, first.Plan.By, pl)
 		return []andon.Wait{w}
 	}
@@ -32,6 +31,20 @@ func (s *State) lockHold(pl andon.Place, w andon.Wait) []andon.Wait {
 		}
 	}
 	return s.hostHold(pl, w)
+}
+
+// firstQueued returns the queued deployment that is to have the place next; nil: there is none
+// that no cord holds. A held one must not keep the fix out that releases the cord.
+func (s *State) firstQueued(p *Place) *Deployment {
+	if p == nil || p.Active != nil {
+		return nil
+	}
+	for _, d := range p.Queued {
+		if len(s.stopped(d)) == 0 {
+			return d
+		}
+	}
+	return nil
 }
 
 // busy returns what has the place now: an active deployment, a stage, or copies of a service of

@@ -17,44 +17,30 @@ func (s *State) jobTask(v *Version, j andon.Job) andon.Task {
 	t := andon.Task{
 		ID:   andon.TaskID(fmt.Sprintf("%s.%s.%s.%s.%d", v.Ref.Service, v.Ref.Number, v.Run.Stage, j.Name, v.Run.Run)),
 		Kind: andon.TaskJob, Version: v.Ref, Commit: v.Commit, Stage: v.Run.Stage, Job: j.Name,
-		Timeout: j.Timeout, Steps: j.Steps, JUnit: j.JUnit, Env: s.taskEnv(v),
+		Timeout: j.Timeout, Steps: j.Steps, JUnit: j.JUnit, Env: map[string]string{"ANDON_BRANCH": v.Branch},
 	}
 	if t.Timeout <= 0 {
 		t.Timeout = andon.DefaultJobTimeout
 	}
-	t.Env["ANDON_STAGE"], t.Env["ANDON_JOB"] = string(v.Run.Stage), string(j.Name)
 	if src := v.Pipeline.Commit.Artifact; v.Next == commitStage && src != nil && src.Job == j.Name {
 		t.Artifact = src
 	}
 	if env := v.deploysTo(); env != "" {
 		t.Target, t.Deployment = env, v.Run.Deployment
-		t.Env["ANDON_ENVIRONMENT"] = string(env)
-		s.beside(&t)
+		t.Agent = s.beside(&t)
 	}
 	maps.Copy(t.Env, j.Env)
 	return t
 }
 
-// beside pins a task to the agent that serves the route of the place that its stage deployed to.
-func (s *State) beside(t *andon.Task) {
+// beside returns the agent that serves the place that the task's stage deployed to; empty when
+// nothing runs there.
+func (s *State) beside(t *andon.Task) andon.AgentName {
 	p := s.Places[andon.Place{Service: t.Version.Service, Environment: t.Target}.Key()]
 	if p == nil || len(p.Desired.Copies) == 0 {
-		return
+		return ""
 	}
-	t.Agent = p.Desired.Copies[0].Agent
-	if p.Desired.Route != nil && len(p.Desired.Route.Hosts) > 0 {
-		t.Env["ANDON_HOST"] = p.Desired.Route.Hosts[0]
-	}
-	if r := p.Routes[t.Agent]; r != nil && r.Address != "" {
-		t.Env["ANDON_URL"] = "http://" + r.Address
-	}
-}
-
-func (s *State) taskEnv(v *Version) map[string]string {
-	return map[string]string{
-		"ANDON_SERVICE": string(v.Ref.Service), "ANDON_VERSION": v.Ref.Number.String(),
-		"ANDON_COMMIT": string(v.Commit), "ANDON_BRANCH": v.Branch,
-	}
+	return p.Desired.Copies[0].Agent
 }
 
 // smokeTask returns the nth smoke test of the deployment that changes a place.
@@ -65,10 +51,6 @@ func (s *State) smokeTask(p *Place, id andon.InstanceID, n int) andon.Task {
 		Kind: andon.TaskSmoke, Version: andon.VersionRef{Service: plan.Service, Number: plan.Release.Version},
 		Commit: plan.Release.Commit, Stage: plan.Stage, Timeout: andon.DefaultSmokeTimeout,
 		Checks: plan.Release.Smoke, Instance: id, Deployment: plan.ID, Target: plan.Environment,
-		Env: map[string]string{
-			"ANDON_SERVICE": string(plan.Service), "ANDON_VERSION": plan.Release.Version.String(),
-			"ANDON_COMMIT": string(plan.Release.Commit), "ANDON_ENVIRONMENT": string(plan.Environment),
-		},
 	}
 	if c, ok := p.Desired.Copy(id); ok {
 		t.Agent = c.Agent
