@@ -1,0 +1,314 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/journal"
+	"github.com/andon-cd/andon/internal/journal/sqlite"
+	"github.com/andon-cd/andon/internal/line"
+)
+
+// disk is a real journal whose appends can be made to fail.
+type disk struct {
+	journal.Journal
+	full    atomic.Bool
+	appends atomic.Int64
+}
+
+func (d *disk) Append(ctx context.Context, prev andon.Seq, events []andon.Event) ([]andon.Event, error) {
+	if d.full.Load() {
+		return nil, andon.Errorf(andon.KindUnavailable, "the disk is full")
+	}
+	d.appends.Add(1)
+	return d.Journal.Append(ctx, prev, events)
+}
+
+func openJournal(t *testing.T, file string) *disk {
+	t.Helper()
+	j, err := sqlite.Open(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &disk{Journal: j}
+}
+
+// start runs an engine over a journal until stop is called.
+func start(t *testing.T, j journal.Journal, timeout time.Duration) (e *Engine, stop func()) {
+	t.Helper()
+	e, err := Open(t.Context(), Config{Journal: j, Log: slog.New(slog.DiscardHandler), AgentTimeout: timeout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run = %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return e, stop
+}
+
+func newPlant(t *testing.T) (e *Engine, j *disk) {
+	t.Helper()
+	j = openJournal(t, filepath.Join(t.TempDir(), "journal.db"))
+	t.Cleanup(func() { j.Close() })
+	e, _ = start(t, j, 0)
+	do(t, e, line.CreatePlant{Plant: "p", Environments: andon.DefaultEnvironments()})
+	return e, j
+}
+
+func do(t *testing.T, e *Engine, verb line.Verb) Result {
+	t.Helper()
+	result, err := e.Do(t.Context(), "admin", verb)
+	if err != nil {
+		t.Fatalf("%T: %v", verb, err)
+	}
+	return result
+}
+
+func services(t *testing.T, e *Engine) (n int) {
+	t.Helper()
+	if err := e.View(t.Context(), func(s *line.State) { n = len(s.Services) }); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func add(name string) line.AddService {
+	return line.AddService{Service: andon.ServiceName(name), Source: andon.Source{Trunk: "main"}}
+}
+
+func TestDo_AnswersOnlyWhatTheNextStartFindsAgain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "journal.db")
+	j := openJournal(t, file)
+	e, stop := start(t, j, 0)
+	do(t, e, line.CreatePlant{Plant: "p", Environments: andon.DefaultEnvironments()})
+	result := do(t, e, add("shop"))
+	stop()
+	j.Close()
+
+	j = openJournal(t, file)
+	defer j.Close()
+	again, _ := start(t, j, 0)
+	if again.Head() != result.Seq {
+		t.Errorf("head after the restart = %d, want %d", again.Head(), result.Seq)
+	}
+	if n := services(t, again); n != 1 {
+		t.Errorf("%d services after the restart, want 1", n)
+	}
+}
+
+func TestDo_RefusedCommandChangesNothing(t *testing.T) {
+	e, _ := newPlant(t)
+	head := e.Head()
+	if _, err := e.Do(t.Context(), "admin", line.RemoveService{Service: "nobody"}); andon.KindOf(err) != andon.KindNotFound {
+		t.Errorf("err = %v, want not_found", err)
+	}
+	if e.Head() != head {
+		t.Errorf("the head moved from %d to %d", head, e.Head())
+	}
+}
+
+func TestDo_FailedAppendTakesTheWholeBatchBackUntilOneSucceeds(t *testing.T) {
+	e, j := newPlant(t)
+	j.full.Store(true)
+	var group sync.WaitGroup
+	for i := range 20 {
+		group.Go(func() {
+			_, err := e.Do(context.Background(), "admin", add(fmt.Sprintf("shop%d", i)))
+			if andon.KindOf(err) != andon.KindUnavailable {
+				t.Errorf("err = %v, want unavailable", err)
+			}
+		})
+	}
+	group.Wait()
+	if n := services(t, e); n != 0 {
+		t.Errorf("%d services exist that no journal knows", n)
+	}
+	j.full.Store(false)
+	do(t, e, add("shop"))
+	if n := services(t, e); n != 1 {
+		t.Errorf("%d services, want 1", n)
+	}
+}
+
+func TestDo_CommandsThatWaitTogetherAreCommittedTogether(t *testing.T) {
+	e, j := newPlant(t)
+	before := j.appends.Load()
+	release := make(chan struct{})
+	go func() { _ = e.View(context.Background(), func(*line.State) { <-release }) }()
+	const commands = 100
+	var group sync.WaitGroup
+	for i := range commands {
+		group.Go(func() {
+			if _, err := e.Do(context.Background(), "admin", add(fmt.Sprintf("shop%d", i))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for len(e.requests) < commands/2 { // bounded by the test's own timeout; each turn lets the others run
+		if t.Context().Err() != nil {
+			t.Fatal("the commands do not queue")
+		}
+		yield()
+	}
+	close(release)
+	group.Wait()
+	if n := j.appends.Load() - before; n > commands/2 {
+		t.Errorf("%d commands took %d appends", commands, n)
+	}
+}
+
+// yield lets other goroutines run.
+func yield() { <-time.After(100 * time.Microsecond) }
+
+func TestFollow_GivesEveryEventOnceInOrder(t *testing.T) {
+	e, _ := newPlant(t)
+	const more = 50
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	enough := errors.New("enough")
+	want := andon.Seq(0)
+	got := make(chan error, 1)
+	go func() {
+		got <- e.Follow(ctx, 0, func(events []andon.Event) error {
+			for _, event := range events {
+				if want++; event.Seq != want {
+					return fmt.Errorf("event %d came when %d was due", event.Seq, want)
+				}
+				if added, ok := event.Body.(andon.ServiceAdded); ok && added.Service == andon.ServiceName(fmt.Sprintf("shop%d", more-1)) {
+					return enough
+				}
+			}
+			return nil
+		})
+	}()
+	for i := range more {
+		do(t, e, add(fmt.Sprintf("shop%d", i)))
+	}
+	if err := <-got; !errors.Is(err, enough) {
+		t.Error(err)
+	}
+}
+
+func TestFollow_ReadsFromTheJournalWhatIsNotKeptInMemory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "journal.db")
+	j := openJournal(t, file)
+	e, stop := start(t, j, 0)
+	do(t, e, line.CreatePlant{Plant: "p", Environments: andon.DefaultEnvironments()})
+	do(t, e, add("shop"))
+	stop()
+	again, _ := start(t, j, 0) // its hub has seen nothing yet
+	t.Cleanup(func() { j.Close() })
+	enough := errors.New("enough")
+	n := andon.Seq(0)
+	err := again.Follow(t.Context(), 0, func(events []andon.Event) error {
+		n += andon.Seq(len(events))
+		if n == again.Head() {
+			return enough
+		}
+		return nil
+	})
+	if !errors.Is(err, enough) {
+		t.Errorf("Follow = %v after %d events", err, n)
+	}
+}
+
+func TestWork_ReturnsAtOnceWhenThereIsNews(t *testing.T) {
+	e, _ := newPlant(t)
+	welcome, err := e.Connect(t.Context(), andon.Hello{Agent: "local", Slots: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	work, err := e.Work(t.Context(), "local", andon.WorkRequest{Epoch: welcome.Epoch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := make(chan andon.Work, 1)
+	go func() {
+		w, err := e.Work(context.Background(), "local", andon.WorkRequest{Epoch: welcome.Epoch, Revision: work.Revision})
+		if err != nil {
+			t.Error(err)
+		}
+		next <- w
+	}()
+	do(t, e, push("shop", "a"))
+	w := <-next
+	if len(w.Leases) != 1 || w.Leases[0].Task.Job != "build" {
+		t.Fatalf("leases = %+v", w.Leases)
+	}
+	lease := w.Leases[0]
+	report := andon.TaskReport{Epoch: welcome.Epoch, Task: lease.Task.ID, Token: lease.Token, Result: andon.TaskResult{Outcome: andon.Succeeded}}
+	if err := e.Report(t.Context(), "local", report); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Report(t.Context(), "local", report); andon.KindOf(err) != andon.KindConflict {
+		t.Errorf("the second report of one token: %v, want a conflict", err)
+	}
+}
+
+func TestWork_RefusesAnOlderConnection(t *testing.T) {
+	e, _ := newPlant(t)
+	first, err := e.Connect(t.Context(), andon.Hello{Agent: "local", Slots: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Connect(t.Context(), andon.Hello{Agent: "local", Slots: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Work(t.Context(), "local", andon.WorkRequest{Epoch: first.Epoch}); andon.KindOf(err) != andon.KindConflict {
+		t.Errorf("err = %v, want a conflict", err)
+	}
+}
+
+func TestAgent_ThatFallsSilentIsLostAndItsTaskIsQueuedAgain(t *testing.T) {
+	j := openJournal(t, filepath.Join(t.TempDir(), "journal.db"))
+	t.Cleanup(func() { j.Close() })
+	e, _ := start(t, j, 50*time.Millisecond)
+	do(t, e, line.CreatePlant{Plant: "p", Environments: andon.DefaultEnvironments()})
+	if _, err := e.Connect(t.Context(), andon.Hello{Agent: "local", Slots: 1}); err != nil {
+		t.Fatal(err)
+	}
+	do(t, e, push("shop", "a"))
+	enough := errors.New("enough")
+	err := e.Follow(t.Context(), 0, func(events []andon.Event) error {
+		for _, event := range events {
+			if ended, ok := event.Body.(andon.TaskEnded); ok && ended.Result.Outcome == andon.Lost && ended.Again {
+				return enough
+			}
+		}
+		return nil
+	})
+	if !errors.Is(err, enough) {
+		t.Errorf("Follow = %v", err)
+	}
+}
+
+// push is a commit of a service with one job; the letter makes it a commit of its own.
+func push(service, letter string) line.Push {
+	id := ""
+	for len(id) < 40 {
+		id += letter
+	}
+	return line.Push{
+		Service: andon.ServiceName(service), Source: andon.Source{Trunk: "main"}, Branch: "main",
+		Commit: andon.CommitID(id), Author: "a@example.com", Subject: "change", Committed: time.Unix(1, 0),
+		Pipeline: &andon.Pipeline{
+			Service: andon.ServiceName(service),
+			Commit:  andon.CommitStage{Jobs: []andon.Job{{Name: "build", Steps: []andon.Step{{Run: "true"}}}}},
+		},
+	}
+}

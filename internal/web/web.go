@@ -1,0 +1,128 @@
+// Package web serves the pages: drawn on the server, live by server-sent events, readable without
+// JavaScript. It reads the line through the engine and the past through the history.
+package web
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/engine"
+	"github.com/andon-cd/andon/internal/history"
+	"github.com/andon-cd/andon/internal/logs"
+)
+
+//go:embed static templates
+var files embed.FS
+
+// policy lets a page load nothing but what the plant itself serves, and be framed by nobody.
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// Config is what the pages read from.
+type Config struct {
+	Engine  *engine.Engine
+	History *history.History
+	Logs    *logs.Store
+	Proxy   func() string // the proxy's address: "http://127.0.0.1:8601"
+}
+
+// pages serve everything that is not the API.
+type pages struct {
+	Config
+	board, version, failure *template.Template
+}
+
+// New returns the handler of the pages. Whoever calls it has checked who asks.
+func New(config Config) http.Handler {
+	p := &pages{
+		Config: config,
+		board:  parse("board.html"), version: parse("version.html"), failure: parse("failure.html"),
+	}
+	static, err := fs.Sub(files, "static")
+	if err != nil {
+		panic("web: the embedded files lack static: " + err.Error())
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", p.showBoard)
+	mux.HandleFunc("GET /board", p.showBoard)
+	mux.HandleFunc("GET /services/{service}/versions/{number}", p.showVersion)
+	mux.HandleFunc("GET /logs/{stream...}", p.showLog)
+	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
+	mux.HandleFunc("/", p.nothing)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", policy)
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func parse(name string) *template.Template {
+	functions := template.FuncMap{"ago": ago, "took": took, "short": func(c andon.CommitID) string { return c.Short() }, "digest": func(d andon.Digest) string { return d.Short() }}
+	return template.Must(template.New(name).Funcs(functions).ParseFS(files, "templates/"+name, "templates/frame.html"))
+}
+
+// render draws a page completely before anything of it is sent.
+func (p *pages) render(w http.ResponseWriter, r *http.Request, t *template.Template, name string, data any) {
+	var page bytes.Buffer
+	if err := t.ExecuteTemplate(&page, name, data); err != nil {
+		panic("web: a template does not fit its data: " + err.Error())
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	// The browser may be gone; there is nobody else to tell.
+	_, _ = w.Write(page.Bytes())
+}
+
+// fail shows what went wrong and what to do next.
+func (p *pages) fail(w http.ResponseWriter, r *http.Request, err error) {
+	e, ok := errors.AsType[*andon.Error](err)
+	if !ok {
+		panic(err) // the guard in front logs it and answers for us
+	}
+	status := http.StatusInternalServerError
+	switch e.Kind {
+	case andon.KindNotFound:
+		status = http.StatusNotFound
+	case andon.KindInvalid:
+		status = http.StatusBadRequest
+	case andon.KindUnavailable, andon.KindTimeout:
+		status = http.StatusServiceUnavailable
+	}
+	var page bytes.Buffer
+	if err := p.failure.ExecuteTemplate(&page, "frame", e); err != nil {
+		panic("web: a template does not fit its data: " + err.Error())
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(page.Bytes())
+}
+
+func (p *pages) nothing(w http.ResponseWriter, r *http.Request) {
+	p.fail(w, r, andon.Errorf(andon.KindNotFound, "There is no page %.200s.", r.URL.Path))
+}
+
+// ago writes how long something has lasted in the largest unit that says enough.
+func ago(since, now time.Time) string { return took(now.Sub(since)) }
+
+func took(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0 s"
+	case d < time.Second:
+		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
+	case d < 2*time.Minute:
+		return strconv.Itoa(int(d.Seconds())) + " s"
+	case d < 2*time.Hour:
+		return strconv.Itoa(int(d.Minutes())) + " min"
+	case d < 48*time.Hour:
+		return strconv.Itoa(int(d.Hours())) + " h"
+	default:
+		return strconv.Itoa(int(d.Hours()/24)) + " d"
+	}
+}
