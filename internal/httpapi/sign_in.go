@@ -1,0 +1,144 @@
+package httpapi
+
+import (
+	_ "embed"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/auth"
+)
+
+const (
+	signInPath    = "/sign-in"
+	signOutPath   = "/sign-out"
+	sessionCookie = "andon_session"
+	// maxForm bounds what a browser sends to sign in.
+	maxForm = 16 << 10
+)
+
+// who finds out who makes a request: by its token, or by the session of a browser.
+func (a *API) who(r *http.Request) (auth.Identity, bool) {
+	if header := r.Header.Get("Authorization"); header != "" {
+		scheme, token, _ := strings.Cut(header, " ")
+		if strings.EqualFold(scheme, "Bearer") {
+			return a.Keys.Who(strings.TrimSpace(token))
+		}
+		if _, password, ok := r.BasicAuth(); ok {
+			return a.Keys.Who(password)
+		}
+		return auth.Identity{}, false
+	}
+	if cookie, err := r.Cookie(sessionCookie); err == nil {
+		return a.Keys.Session(cookie.Value, a.Engine.Now())
+	}
+	return auth.Identity{}, false
+}
+
+// permit says who may ask for what. Whoever serves /git/ distinguishes reading from pushing;
+// /hooks/ and signing in look at what the request itself carries.
+func (a *API) permit(r *http.Request) error {
+	who, signedIn := auth.From(r.Context())
+	switch areaOf(r.URL.Path) {
+	case "/hooks/", signInPath:
+		return nil
+	case "/agent/":
+		if signedIn && who.Role != auth.Agent {
+			return andon.Errorf(andon.KindRefused, "this is for agents alone").
+				WithHint("agents have tokens of their own")
+		}
+	case "/git/", "/v2/", "/v2":
+	default:
+		if signedIn && who.Role != auth.Admin {
+			return andon.Errorf(andon.KindRefused, "an agent may not do this").WithHint("use the admin's token")
+		}
+	}
+	if signedIn {
+		return nil
+	}
+	e := andon.Errorf(andon.KindSignIn, "nobody is signed in")
+	if r.Header.Get("Authorization") != "" {
+		e = andon.Errorf(andon.KindSignIn, "the token is not known here")
+	}
+	return e.WithHint("send the token as `Authorization: Bearer TOKEN`, or as the password of Basic; it is in admin.token of the plant's data directory")
+}
+
+// refuse answers a request that may not be made, in the form that its client shows to people.
+func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	e := a.show(r.Context(), err)
+	if e.Kind == andon.KindSignIn && r.Header.Get("Sec-Fetch-Mode") == "" {
+		// git and the clients of registries send what they know only when they are asked. A
+		// browser would open a window of its own; it gets a page instead.
+		w.Header().Set("WWW-Authenticate", `Basic realm="andon", charset="UTF-8"`)
+	}
+	switch area := areaOf(r.URL.Path); {
+	case area == "/git/":
+		http.Error(w, "andon: "+e.Message+"\nandon: let git ask andon for the token:\nandon: "+a.gitHelper(), statusOf[e.Kind])
+	case area == "/v2/" || area == "/v2":
+		code := "UNAUTHORIZED"
+		if e.Kind == andon.KindRefused {
+			code = "DENIED"
+		}
+		writeJSON(w, statusOf[e.Kind], map[string]any{"errors": []map[string]string{{"code": code, "message": e.Message}}})
+	case e.Kind == andon.KindSignIn && r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html"):
+		a.signInPage(w, r, r.Header.Get("Authorization") != "")
+	default:
+		writeFailure(w, statusOf[e.Kind], e)
+	}
+}
+
+// gitHelper returns the line that lets git sign in to this plant by itself.
+func (a *API) gitHelper() string {
+	return "git config --global credential." + a.Address() + ".helper '!andon git-credential'"
+}
+
+//go:embed sign_in.html
+var signInHTML string
+
+var signInTemplate = template.Must(template.New("sign-in").Parse(signInHTML))
+
+// signInPage is what a browser without a session sees in place of any page.
+func (a *API) signInPage(w http.ResponseWriter, r *http.Request, wrong bool) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'")
+	w.WriteHeader(http.StatusUnauthorized)
+	err := signInTemplate.Execute(w, map[string]any{"Next": r.URL.RequestURI(), "Wrong": wrong, "Action": signInPath})
+	if err != nil {
+		a.Log.Debug("the page to sign in was not sent", "err", err)
+	}
+}
+
+// signIn takes a token from a browser and gives it a session.
+func (a *API) signIn(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	who, ok := a.Keys.Who(strings.TrimSpace(r.PostFormValue("token")))
+	if !ok || who.Role != auth.Admin {
+		r.URL = &url.URL{Path: localPath(r.PostFormValue("next"))}
+		a.signInPage(w, r, true)
+		return
+	}
+	value, ends := a.Keys.NewSession(a.Engine.Now())
+	http.SetCookie(w, &http.Cookie{
+		Name: sessionCookie, Value: value, Path: "/", Expires: ends,
+		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode,
+	})
+	http.Redirect(w, r, localPath(r.PostFormValue("next")), http.StatusSeeOther)
+}
+
+// signOut ends a browser's session.
+func (a *API) signOut(w http.ResponseWriter, r *http.Request) {
+	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// localPath returns a path of this plant, so that nobody is sent elsewhere after signing in.
+func localPath(next string) string {
+	u, err := url.Parse(next)
+	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(next, `\`) {
+		return "/"
+	}
+	return u.RequestURI()
+}

@@ -1,0 +1,190 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/line"
+)
+
+// deepest bounds how far the reasons of reasons are followed.
+const deepest = 5
+
+type whyQuestion struct {
+	Service     string `query:"service"`
+	Version     string `query:"version" doc:"of the service: a number, the beginning of a commit, or newest"`
+	Environment string `query:"environment"`
+	Cord        string `query:"cord"`
+}
+
+func (a *API) why(ctx context.Context, q *whyQuestion) (api.Why, error) {
+	if q.Version != "" && q.Service == "" {
+		return api.Why{}, andon.Errorf(andon.KindInvalid, "a version is one of a service").WithHint("name the service too")
+	}
+	var ref andon.VersionRef
+	if q.Version != "" {
+		var err error
+		if ref, err = a.version(ctx, q.Service, q.Version); err != nil {
+			return api.Why{}, err
+		}
+	}
+	var out api.Why
+	var problem error
+	err := a.Engine.View(ctx, func(s *line.State) { out, problem = a.whyIn(s, q, ref) })
+	if err != nil {
+		return out, err
+	}
+	return out, problem
+}
+
+// whyIn answers from the state: which waits and cords concern what was asked for.
+func (a *API) whyIn(s *line.State, q *whyQuestion, ref andon.VersionRef) (out api.Why, err error) {
+	now := a.Engine.Now()
+	service, env := andon.ServiceName(q.Service), andon.EnvironmentName(q.Environment)
+	if service != "" && s.Services[service] == nil {
+		return out, errNoService(q.Service)
+	}
+	if env != "" && s.Environments[env] == nil {
+		return out, andon.Errorf(andon.KindNotFound, "there is no environment %.100s", q.Environment).WithHint("`andon status` lists the environments")
+	}
+	if q.Cord != "" {
+		return a.whyCord(s, andon.CordID(q.Cord))
+	}
+	all := s.Waiting(now)
+	if service != "" {
+		all = s.WaitingFor(service, now)
+	}
+	waits := waitsOf(all, func(w andon.Wait) bool {
+		return (ref.Number == 0 || w.Version == ref.Number) && (env == "" || concerns(s, w, env))
+	})
+	out = api.Why{About: about(q, ref), Waits: chains(all, waits), Cords: []api.Cord{}}
+	for _, c := range s.Cords {
+		covers := service == "" || stops(s, c.Scope, s.Services[service])
+		if env != "" && c.Scope.Kind == andon.ScopeEnvironment {
+			covers = covers && c.Scope.Environment == env
+		}
+		if covers {
+			out.Cords = append(out.Cords, wirePulled(c.Cord, now))
+		}
+	}
+	out.Moves = len(out.Waits) == 0 && len(out.Cords) == 0
+	out.Sentence = sentence(s, out, ref)
+	return out, nil
+}
+
+// whyCord says what a cord holds.
+func (a *API) whyCord(s *line.State, id andon.CordID) (api.Why, error) {
+	for _, c := range s.Cords {
+		if c.ID != id {
+			continue
+		}
+		held := waitsOf(s.Waiting(a.Engine.Now()), func(w andon.Wait) bool { return w.Kind == andon.WaitCord && w.On == string(id) })
+		out := api.Why{About: string(id), Waits: each(held, wireWait), Cords: []api.Cord{wirePulled(c.Cord, a.Engine.Now())}}
+		out.Sentence = fmt.Sprintf("%s pulled %s: %s", c.Owner, id, c.Reason)
+		if c.Fix != nil {
+			out.Sentence += fmt.Sprintf("; a version of %s after %s that passes stage %s releases it", c.Fix.Service, c.Fix.After, c.Fix.Stage)
+		} else {
+			out.Sentence += "; a person releases it"
+		}
+		return out, nil
+	}
+	return api.Why{}, andon.Errorf(andon.KindNotFound, "no cord %.100s is pulled", id).WithHint("`andon status` lists the cords that are pulled")
+}
+
+// concerns reports whether a wait is about an environment: its deployment or its stage goes there.
+func concerns(s *line.State, w andon.Wait, env andon.EnvironmentName) bool {
+	if d := s.FindDeployment(w.Deployment); w.Deployment != "" && d != nil {
+		return d.Plan.Environment == env
+	}
+	v := s.Version(andon.VersionRef{Service: w.Service, Number: w.Version})
+	if v == nil || v.Pipeline == nil {
+		return false
+	}
+	stage, _, ok := v.Pipeline.Stage(w.Stage)
+	return ok && stage.Deploy == env
+}
+
+func about(q *whyQuestion, ref andon.VersionRef) string {
+	what := "the plant"
+	switch {
+	case ref.Number > 0:
+		what = ref.String()
+	case q.Service != "":
+		what = q.Service
+	}
+	if q.Environment != "" {
+		what += " in " + q.Environment
+	}
+	return what
+}
+
+// sentence answers in one sentence.
+func sentence(s *line.State, w api.Why, ref andon.VersionRef) string {
+	if v := s.Version(ref); v != nil && !v.Open() {
+		reason := string(v.Ended.Outcome)
+		if v.Ended.Reason != "" {
+			reason += ": " + v.Ended.Reason
+		}
+		return fmt.Sprintf("the way of %s is over: %s", ref, reason)
+	}
+	if len(w.Waits) > 0 {
+		first := w.Waits[0]
+		for len(first.Because) > 0 {
+			first = first.Because[0]
+		}
+		return first.Reason
+	}
+	if len(w.Cords) > 0 {
+		return fmt.Sprintf("the line is stopped by %s (%s), and nothing waits for it", w.Cords[0].ID, w.Cords[0].Reason)
+	}
+	return "nothing holds " + w.About + " back"
+}
+
+func waitsOf(waits []andon.Wait, which func(andon.Wait) bool) []andon.Wait {
+	var out []andon.Wait
+	for _, w := range waits {
+		if which(w) {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// chains returns waits with what holds back that which they wait for, as far as it is among all.
+func chains(all, waits []andon.Wait) []api.Wait {
+	return each(waits, func(w andon.Wait) api.Wait { return chain(all, w, deepest) })
+}
+
+func chain(all []andon.Wait, w andon.Wait, depth int) api.Wait {
+	out := wireWait(w)
+	if depth == 0 || w.On == "" {
+		return out
+	}
+	for _, next := range all {
+		if next != w && isAbout(next, w) {
+			out.Because = append(out.Because, chain(all, next, depth-1))
+		}
+	}
+	return out
+}
+
+// isAbout reports whether a wait is one of the thing that another waits for.
+func isAbout(next, w andon.Wait) bool {
+	switch w.Kind {
+	case andon.WaitTask:
+		return string(next.Task) == w.On && next.Kind != andon.WaitTask
+	case andon.WaitDeployment:
+		return string(next.Deployment) == w.On && next.Kind != andon.WaitDeployment
+	case andon.WaitLock:
+		service, number, ok := strings.Cut(w.On, " ")
+		if ok {
+			return string(next.Service) == service && next.Version.String() == number
+		}
+		return string(next.Deployment) == w.On
+	default:
+		return false
+	}
+}

@@ -1,0 +1,173 @@
+package httpapi
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/history"
+	"github.com/andon-cd/andon/internal/line"
+)
+
+func wireDeployment(d history.DeploymentSummary) api.Deployment {
+	return api.Deployment{
+		ID: string(d.ID), Service: string(d.Service), Environment: string(d.Environment),
+		Version: int64(d.Version), Previous: int64(d.Previous), Kind: api.DeploymentKind(d.Kind), Strategy: api.Strategy(d.Strategy),
+		Stage: string(d.Stage), By: string(d.By), Why: d.Why, Artifact: string(d.Artifact),
+		Planned: d.Planned.UTC(), Started: moment(d.Started), Ended: moment(d.Ended), TookMS: between(d.Started, d.Ended),
+		Step: api.DeploymentStep(d.Step), Outcome: api.Outcome(d.Outcome), Reason: d.Reason, Ledger: wireLedger(d.Ledger),
+	}
+}
+
+func wireLedger(l *andon.Ledger) *api.Ledger {
+	if l == nil {
+		return nil
+	}
+	return &api.Ledger{
+		Deployment: string(l.Deployment), Requests: l.Requests(), Served: l.Served, Retried: l.Retried, Failed: l.Failed,
+		ClientGone: l.ClientGone, Unknown: l.Unknown, AtSwitch: l.AtSwitch, Drained: l.Drained, CutOff: l.CutOff,
+		Upgraded: l.Upgraded, LongestDrainMS: l.LongestDrain,
+	}
+}
+
+func wireMove(s history.DeploymentStep) api.DeploymentMove {
+	return api.DeploymentMove{Step: api.DeploymentStep(s.Step), Time: s.Time.UTC(), Reason: s.Reason}
+}
+
+// wirePlan returns a plan for people; commits are the versions between what is live and what
+// will be.
+func wirePlan(p andon.Plan, commits []api.Change) api.Plan {
+	out := api.Plan{
+		Service: string(p.Service), Environment: string(p.Environment), Version: int64(p.Release.Version),
+		Kind: api.DeploymentKind(p.Kind), Strategy: api.Strategy(p.Strategy),
+		Agents: texts(p.Agents), Hosts: texts(p.Hosts), SoakMS: p.Soak.Milliseconds(), Steps: planSteps(p),
+	}
+	before := andon.Release{}
+	if p.Previous != nil {
+		before = *p.Previous
+		out.Previous = int64(before.Version)
+	}
+	out.Changes = api.Changes{
+		Commits:       commits,
+		Artifact:      difference(before.Artifact, p.Release.Artifact),
+		Configuration: difference(before.Config, p.Release.Config),
+		Environment:   keyChanges(before.Spec.Env, p.Release.Spec.Env),
+		Copies:        api.CountsChange{From: before.Spec.Instances, To: p.Release.Spec.Instances},
+	}
+	return out
+}
+
+func difference[S ~string](from, to S) api.Difference {
+	return api.Difference{From: string(from), To: string(to), Same: from == to}
+}
+
+// keyChanges returns which variables differ. Their values stay here: some may be secret.
+func keyChanges(from, to map[string]string) []api.KeyChange {
+	changes := []api.KeyChange{}
+	for key, value := range to {
+		switch before, ok := from[key]; {
+		case !ok:
+			changes = append(changes, api.KeyChange{Key: key, Change: "added"})
+		case before != value:
+			changes = append(changes, api.KeyChange{Key: key, Change: "changed"})
+		}
+	}
+	for key := range from {
+		if _, ok := to[key]; !ok {
+			changes = append(changes, api.KeyChange{Key: key, Change: "removed"})
+		}
+	}
+	slices.SortFunc(changes, func(a, b api.KeyChange) int { return cmp.Compare(a.Key, b.Key) })
+	return changes
+}
+
+// wireCopies returns the copies of a place, or of one group in it: those that should run, those
+// that agents attest, and those that a deployment placed once.
+func wireCopies(p *line.Place, group andon.GroupID, placed []history.Copy) []api.Copy {
+	byID := map[andon.InstanceID]*api.Copy{}
+	at := func(id andon.InstanceID) *api.Copy {
+		if byID[id] == nil {
+			byID[id] = &api.Copy{ID: string(id), Log: andon.InstanceLogStream(id)}
+		}
+		return byID[id]
+	}
+	for _, c := range placed {
+		out := at(c.ID)
+		out.Agent, out.Placed = string(c.Agent), c.Placed.UTC()
+	}
+	if p != nil {
+		addPresent(p, group, at)
+	}
+	copies := make([]api.Copy, 0, len(byID))
+	for _, id := range slices.Sorted(maps.Keys(byID)) {
+		copies = append(copies, *byID[id])
+	}
+	return copies
+}
+
+// addPresent adds what the line knows of the copies of a place.
+func addPresent(p *line.Place, group andon.GroupID, at func(andon.InstanceID) *api.Copy) {
+	wanted := map[andon.InstanceID]bool{}
+	for _, c := range p.Desired.Copies {
+		if group == "" || c.Group == group {
+			out := at(c.ID)
+			out.Agent, out.Version, out.Wanted = string(c.Agent), int64(c.Version), true
+			wanted[c.ID] = true
+		}
+	}
+	inTraffic := map[andon.InstanceID]bool{}
+	for _, r := range p.Routes {
+		for _, id := range r.Targets {
+			inTraffic[id] = true
+		}
+	}
+	for id, record := range p.Copies {
+		gone := record.Observed.Phase == andon.PhaseStopped && !wanted[id]
+		if gone || !wanted[id] && (group != "" && !inGroup(id, group)) {
+			continue
+		}
+		out := at(id)
+		o := record.Observed
+		out.Agent, out.Phase, out.Address, out.Restarts, out.Reason = string(record.Agent), api.Phase(o.Phase), o.Address, o.Restarts, o.Reason
+		out.InTraffic = inTraffic[id]
+		if !record.Placed.IsZero() {
+			out.Placed = record.Placed.UTC()
+		}
+	}
+}
+
+// inGroup reports whether an instance is one of a group: its ID is the group's and a number.
+func inGroup(id andon.InstanceID, group andon.GroupID) bool {
+	rest := string(id)
+	prefix := string(group) + "."
+	return len(rest) > len(prefix) && rest[:len(prefix)] == prefix
+}
+
+// planSteps says in words what the deployment will do.
+func planSteps(p andon.Plan) []api.PlanStep {
+	copies := count(p.Release.Spec.Instances, "copy", "copies")
+	steps := []api.PlanStep{{Step: api.StepPlacing, Does: "start " + copies + " of version " + p.Release.Version.String() + " and wait until they are healthy"}}
+	if len(p.Release.Smoke) > 0 {
+		steps = append(steps, api.PlanStep{Step: api.StepSmoking, Does: "run " + count(len(p.Release.Smoke), "smoke test", "smoke tests") + " against each of them before it has traffic"})
+	}
+	if len(p.Hosts) > 0 {
+		how := "move all traffic to them at once"
+		if p.Strategy == andon.Rolling {
+			how = "move traffic to them, one copy at a time"
+		}
+		steps = append(steps, api.PlanStep{Step: api.StepSwitching, Does: how})
+	}
+	if p.Soak > 0 {
+		steps = append(steps, api.PlanStep{Step: api.StepSoaking, Does: "watch them for " + p.Soak.Round(time.Millisecond).String()})
+	}
+	if p.Previous != nil {
+		if len(p.Hosts) > 0 {
+			steps = append(steps, api.PlanStep{Step: api.StepDraining, Does: "let requests on the old copies end, for at most " + p.Previous.Spec.Drain.String()})
+		}
+		steps = append(steps, api.PlanStep{Step: api.StepRemoving, Does: "stop " + count(p.Previous.Spec.Instances, "copy", "copies") + " of version " + p.Previous.Version.String()})
+	}
+	return steps
+}

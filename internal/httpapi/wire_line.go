@@ -1,0 +1,255 @@
+package httpapi
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/history"
+	"github.com/andon-cd/andon/internal/line"
+)
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+func wireScope(s andon.Scope) api.Scope {
+	return api.Scope{Kind: api.ScopeKind(s.Kind), Environment: string(s.Environment), Service: string(s.Service)}
+}
+
+func scopeOf(s api.Scope) andon.Scope {
+	return andon.Scope{Kind: andon.ScopeKind(s.Kind), Environment: andon.EnvironmentName(s.Environment), Service: andon.ServiceName(s.Service)}
+}
+
+// wirePulled returns a cord that is pulled.
+func wirePulled(c andon.Cord, now time.Time) api.Cord {
+	out := api.Cord{
+		ID: string(c.ID), Scope: wireScope(c.Scope), Owner: string(c.Owner), Reason: c.Reason,
+		Pulled: c.Pulled.UTC(), StoppedMS: now.Sub(c.Pulled).Milliseconds(),
+	}
+	if c.Fix != nil {
+		out.Fix = &api.Fix{Service: string(c.Fix.Service), Broken: int64(c.Fix.Broken), After: int64(c.Fix.After), Stage: string(c.Fix.Stage)}
+	}
+	return out
+}
+
+func wireCord(c history.Cord, now time.Time) api.Cord {
+	out := wirePulled(c.Cord, now)
+	out.StoppedMS = c.Stopped(now).Milliseconds()
+	out.Released, out.ReleasedBy, out.ReleaseReason = moment(c.Released), string(c.ReleasedBy), c.ReleaseReason
+	out.FixedBy, out.Position = int64(c.FixedBy), int64(c.Seq)
+	return out
+}
+
+func wireWait(w andon.Wait) api.Wait {
+	return api.Wait{
+		Service: string(w.Service), Version: int64(w.Version), Stage: string(w.Stage), Deployment: string(w.Deployment), Task: string(w.Task),
+		Kind: api.WaitKind(w.Kind), On: w.On, Since: w.Since.UTC(), Until: moment(w.Until), Reason: w.Reason, Action: w.Action,
+	}
+}
+
+func wireAgent(s *line.State, a *line.Agent) api.Agent {
+	out := api.Agent{
+		Name: string(a.Name), Connected: !a.Lost, Since: a.Since.UTC(), Reason: a.Reason, Slots: a.Slots, Busy: a.Jobs,
+		Labels: a.Labels, Build: a.Build, Tasks: []string{},
+	}
+	for id, t := range s.Tasks {
+		if t.Agent == a.Name {
+			out.Tasks = append(out.Tasks, string(id))
+		}
+	}
+	slices.Sort(out.Tasks)
+	return out
+}
+
+// lineOf returns the light over a service, and the pulled cords that stop it.
+func lineOf(s *line.State, svc *line.Service, now time.Time) (api.LineState, []andon.Cord) {
+	var cords []andon.Cord
+	for _, c := range s.Cords {
+		if stops(s, c.Scope, svc) {
+			cords = append(cords, c.Cord)
+		}
+	}
+	switch {
+	case len(cords) > 0:
+		return api.Stopped, cords
+	case isSlow(svc, now):
+		return api.Slow, nil
+	default:
+		return api.Running, nil
+	}
+}
+
+// stops reports whether a scope holds anything of a service back: one of an environment does so
+// if the service deploys there.
+func stops(s *line.State, scope andon.Scope, svc *line.Service) bool {
+	if scope.Kind != andon.ScopeEnvironment {
+		return scope.Covers(svc.Name, "")
+	}
+	if p := s.PlaceOf(andon.Place{Service: svc.Name, Environment: scope.Environment}); p != nil && (p.Live != nil || p.Active != nil) {
+		return true
+	}
+	v := newestOnTrunk(svc)
+	if v == nil || v.Pipeline == nil {
+		return false
+	}
+	_, _, deploys := v.Pipeline.StageFor(scope.Environment)
+	return deploys
+}
+
+func newestOnTrunk(svc *line.Service) (newest *line.Version) {
+	for _, v := range svc.Versions {
+		if v.Trunk && (newest == nil || v.Order > newest.Order) {
+			newest = v
+		}
+	}
+	return newest
+}
+
+// isSlow reports whether the newest version of the trunk is in its commit stage, or was, for
+// longer than its budget.
+func isSlow(svc *line.Service, now time.Time) bool {
+	v := newestOnTrunk(svc)
+	if v == nil || v.Pipeline == nil {
+		return false
+	}
+	for _, e := range v.Stages {
+		if e.Stage == andon.CommitStageName {
+			return e.Slow
+		}
+	}
+	budget := v.Pipeline.Commit.Budget
+	if budget <= 0 {
+		budget = andon.DefaultBudget
+	}
+	return v.Run != nil && v.Run.Stage == andon.CommitStageName && now.Sub(v.Run.Started) > budget
+}
+
+// onItsWay returns the versions of a service that have not ended, newest first, each with the
+// first of its waits.
+func onItsWay(svc *line.Service, waits []andon.Wait) []api.OnItsWay {
+	out := []api.OnItsWay{}
+	for _, v := range svc.Versions {
+		if !v.Open() {
+			continue
+		}
+		o := api.OnItsWay{
+			Version: int64(v.Ref.Number), Commit: string(v.Commit), Branch: v.Branch, Trunk: v.Trunk, Author: v.Author, Subject: v.Subject,
+			Maturity: api.Maturity(v.Maturity), Stage: string(v.Stage()), Waiting: v.Run == nil, Since: v.Since.UTC(),
+		}
+		if v.Run != nil {
+			o.Since = v.Run.Started.UTC()
+		}
+		for _, w := range waits {
+			if w.Version == v.Ref.Number {
+				o.Reason, o.Action = w.Reason, w.Action
+				break
+			}
+		}
+		out = append(out, o)
+	}
+	slices.SortFunc(out, func(a, b api.OnItsWay) int { return int(b.Version - a.Version) })
+	return out
+}
+
+// placeStatus returns one service in one environment.
+func (a *API) placeStatus(s *line.State, pl andon.Place, now time.Time) api.PlaceStatus {
+	out := api.PlaceStatus{Environment: string(pl.Environment), URLs: []string{}}
+	p := s.PlaceOf(pl)
+	if p == nil {
+		return out
+	}
+	if p.Live != nil {
+		out.Live = &api.Live{
+			Version: int64(p.Live.Version), Commit: string(p.Live.Commit), Artifact: string(p.Live.Artifact),
+			Since: p.Since.UTC(), AgeMS: now.Sub(p.Since).Milliseconds(),
+		}
+	}
+	out.Copies = countCopies(p)
+	out.Queued = len(p.Queued)
+	if d := p.Active; d != nil {
+		out.Deployment = &api.DeploymentStatus{
+			ID: string(d.Plan.ID), Version: int64(d.Plan.Release.Version), Kind: api.DeploymentKind(d.Plan.Kind),
+			Step: api.DeploymentStep(d.Step), Since: d.StepSince.UTC(), Reason: d.Reason,
+		}
+	}
+	if p.Desired.Route != nil {
+		out.URLs = a.urls(p.Desired.Route.Hosts)
+	}
+	return out
+}
+
+func countCopies(p *line.Place) api.Copies {
+	c := api.Copies{Wanted: len(p.Desired.Copies)}
+	for _, wanted := range p.Desired.Copies {
+		if r := p.Copies[wanted.ID]; r != nil && r.Observed.Phase == andon.PhaseHealthy {
+			c.Healthy++
+		}
+	}
+	targets := map[andon.InstanceID]bool{}
+	for _, r := range p.Routes {
+		for _, id := range r.Targets {
+			targets[id] = true
+		}
+	}
+	c.InTraffic = len(targets)
+	return c
+}
+
+// urls returns where the host names of a route answer: at the proxy's port.
+func (a *API) urls(hosts []string) []string {
+	proxy, err := url.Parse(a.Proxy())
+	if err != nil || proxy.Host == "" {
+		return []string{}
+	}
+	port := proxy.Port()
+	if port == "" || port == "80" && proxy.Scheme == "http" || port == "443" && proxy.Scheme == "https" {
+		port = ""
+	} else {
+		port = ":" + port
+	}
+	return each(hosts, func(host string) string { return proxy.Scheme + "://" + host + port })
+}
+
+// sortedEnvironments returns the environments in the order in which versions pass them, as the
+// pipelines of services tell; those that none deploys to come last, by name.
+func sortedEnvironments(s *line.State) []andon.EnvironmentName {
+	rank := map[andon.EnvironmentName]int{}
+	for _, svc := range s.Services {
+		v := newestOnTrunk(svc)
+		if v == nil || v.Pipeline == nil {
+			continue
+		}
+		for i, st := range v.Pipeline.Stages {
+			if st.Deploy != "" {
+				rank[st.Deploy] = max(rank[st.Deploy], i+1)
+			}
+		}
+	}
+	names := make([]andon.EnvironmentName, 0, len(s.Environments))
+	for name := range s.Environments {
+		names = append(names, name)
+	}
+	last := 1 << 30
+	slices.SortFunc(names, func(a, b andon.EnvironmentName) int {
+		ra, rb := rank[a], rank[b]
+		if ra == 0 {
+			ra = last
+		}
+		if rb == 0 {
+			rb = last
+		}
+		if ra != rb {
+			return ra - rb
+		}
+		return strings.Compare(string(a), string(b))
+	})
+	return names
+}
