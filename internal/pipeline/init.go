@@ -119,7 +119,8 @@ func (d *draft) fromPython(found *PythonSurvey) {
 	d.jobs = []draftJob{build}
 	if found.Server != "" {
 		d.artifact, d.about = ".", "the whole checkout, with what the steps added"
-		d.command = "python3 " + shellWord(found.Server)
+		d.note = "-u: what it prints is in the log at once."
+		d.command = "python3 -u " + shellWord(found.Server)
 	}
 }
 

@@ -47,7 +47,7 @@ func (d *draft) writeRun(b *strings.Builder) {
 		fmt.Fprintf(b, "  # %s\n", d.note)
 	}
 	fmt.Fprintf(b, "  command: %s\n", yamlText(d.command))
-	b.WriteString("  port: 8080 # remove it if this is a worker that answers no requests\n")
+	b.WriteString("  port: 8080 # a worker that answers no requests has none\n")
 	if d.env != "" {
 		fmt.Fprintf(b, "  env: {%s}\n", d.env)
 	}

@@ -213,11 +213,12 @@ func checkProblem(t *testing.T, e *andon.Error, src string) {
 	if e.Line < 1 || e.Line > len(lines) || e.Column < 1 {
 		t.Fatalf("%d:%d is not in the file of %d lines", e.Line, e.Column, len(lines))
 	}
-	line := strings.ToValidUTF8(strings.TrimPrefix(lines[e.Line-1], "\xef\xbb\xbf"), "\uFFFD")
-	if len(line) <= 400 && e.Source != line {
+	raw := strings.TrimPrefix(lines[e.Line-1], "\xef\xbb\xbf")
+	line := strings.ToValidUTF8(raw, "\uFFFD")
+	if len(raw) <= 400 && e.Source != line {
 		t.Errorf("source is %q, and line %d is %q", e.Source, e.Line, line)
 	}
-	if len(line) <= 400 && e.Column > len([]rune(line))+1 {
+	if len(raw) <= 400 && e.Column > len([]rune(line))+1 {
 		t.Errorf("%d:%d is behind the end of %q", e.Line, e.Column, line)
 	}
 }

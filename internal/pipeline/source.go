@@ -6,6 +6,10 @@ import (
 	"unicode/utf8"
 )
 
+// maxLines bounds the lines of a file. The YAML library takes minutes over a block of text
+// with 200,000 empty lines.
+const maxLines = 5000
+
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // readText checks the encoding and returns the text with \n as its only line break.
@@ -26,6 +30,9 @@ func readText(src []byte, found *problems) (string, bool) {
 		switch {
 		case c == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD"):
 			found.add(at, "save the file as UTF-8", "the byte 0x%02x here is not UTF-8", text[i])
+			return "", false
+		case c == '\n' && at.line > maxLines:
+			found.add(at, "move long scripts into files of the repository and run those", "the file has more than %d lines", maxLines)
 			return "", false
 		case c == '\n':
 			at = position{at.line + 1, 1}

@@ -23,13 +23,11 @@ func readTree(src []byte, found *problems) *node {
 	if !ok {
 		return nil
 	}
-	tokens := lexer.Tokenize(text)
-	if !checkTokens(tokens, found) {
-		return nil
-	}
-	file, err := parseTokens(tokens)
+	file, err := parseText(text, found)
 	if err != nil {
 		addSyntaxError(err, found)
+	}
+	if file == nil {
 		return nil
 	}
 	t := tree{found: found, anchors: map[string]*node{}}
@@ -44,14 +42,18 @@ func readTree(src []byte, found *problems) *node {
 	return root
 }
 
-// parseTokens parses tokens and answers a panic of the YAML library as an error: it reads
-// what strangers push.
-func parseTokens(tokens token.Tokens) (file *ast.File, err error) {
+// parseText returns the syntax tree, or nil when a problem was found or an error is
+// returned. A panic of the YAML library is an error: it reads what strangers push.
+func parseText(text string, found *problems) (file *ast.File, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			file, err = nil, fmt.Errorf("the YAML library failed: %v", r)
 		}
 	}()
+	tokens := lexer.Tokenize(text)
+	if !checkTokens(tokens, found) {
+		return nil, nil
+	}
 	return parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 }
 
