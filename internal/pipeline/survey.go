@@ -21,7 +21,7 @@ type Survey struct {
 	// a valid one.
 	Service string
 	Go      *GoSurvey     // nil: no go.mod
-	Node    *NodeSurvey   // nil: no package.json
+	Node    *NodeSurvey   // nil: neither package.json nor a server.js
 	Python  *PythonSurvey // nil: no requirements.txt, pyproject.toml or *.py
 	Index   bool          // index.html at the top
 }
@@ -33,7 +33,7 @@ type GoSurvey struct {
 	Mains []string
 }
 
-// A NodeSurvey is what was found in a repository with a package.json at the top.
+// A NodeSurvey is what was found in a repository with a package.json or a server.js at the top.
 type NodeSurvey struct {
 	Start, Test, Build string // the scripts of those names; empty: none
 	LockFile           string // its name: package-lock.json, npm-shrinkwrap.json, yarn.lock or pnpm-lock.yaml; empty: none
