@@ -109,6 +109,15 @@ func (d *Driver) begin(ctx context.Context) error {
 // Addr returns the first public address that the proxy listens on, host:port.
 func (d *Driver) Addr() string { return d.public[0].Addr().String() }
 
+// PID returns the process that serves now, for people who look for it.
+func (d *Driver) PID(ctx context.Context) (int, error) {
+	if err := d.lock(ctx); err != nil {
+		return 0, err
+	}
+	defer d.unlock()
+	return d.proxy.pid, nil
+}
+
 // Drained implements traffic.Traffic.
 func (d *Driver) Drained() <-chan struct{} { return d.drained }
 

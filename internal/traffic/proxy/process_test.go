@@ -57,15 +57,10 @@ func shopState(t *testing.T, d *proxy.Driver) traffic.RouteState {
 	return s.Routes[0]
 }
 
-// pidOf returns the process that serves in dir, by its own log.
-func pidOf(t *testing.T, dir string) int {
+// pidOf returns the process that serves now.
+func pidOf(t *testing.T, d *proxy.Driver) int {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, "proxy.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, last, _ := strings.Cut(string(text)[strings.LastIndex(string(text), "proxy serves"):], "pid=")
-	pid, err := strconv.Atoi(strings.Fields(last)[0])
+	pid, err := d.PID(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,8 +129,7 @@ func eventually(t *testing.T, what string, condition func() bool) {
 }
 
 func TestProxy_IsBackWithinASecondAfterAKill(t *testing.T) {
-	c := config(t, t.TempDir())
-	d := open(t, c)
+	d := open(t, config(t, t.TempDir()))
 	held := make(chan struct{}, 1)
 	apply(t, d, shopRoute(1, copyServer(t, "shop.production.1.0", held)))
 	address := shopState(t, d).Address
@@ -145,7 +139,7 @@ func TestProxy_IsBackWithinASecondAfterAKill(t *testing.T) {
 	eventually(t, "load runs", func() bool { return l.answered.Load() > 200 })
 
 	killed := time.Now()
-	if err := syscall.Kill(pidOf(t, c.Dir), syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(pidOf(t, d), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	// A connection of its own for each request: the first answer says that the proxy is back.
@@ -180,15 +174,15 @@ func TestProxy_IsAdoptedByTheNextAgent(t *testing.T) {
 	first := open(t, c)
 	old := copyServer(t, "shop.production.1.0", nil)
 	apply(t, first, shopRoute(1, old))
-	address, pid := first.Addr(), pidOf(t, c.Dir)
+	address, pid := first.Addr(), pidOf(t, first)
 	l := startLoad(t, client(t, address))
 	eventually(t, "load runs", func() bool { return l.answered.Load() > 100 })
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
 	second := open(t, c)
-	if second.Addr() != address || pidOf(t, c.Dir) != pid {
-		t.Errorf("adopted at %s as %d, was %s and %d", second.Addr(), pidOf(t, c.Dir), address, pid)
+	if second.Addr() != address || pidOf(t, second) != pid {
+		t.Errorf("adopted at %s as %d, was %s and %d", second.Addr(), pidOf(t, second), address, pid)
 	}
 	next := shopRoute(2, copyServer(t, "shop.production.2.0", nil))
 	next.Draining = []traffic.Target{old}
@@ -205,26 +199,25 @@ func TestProxy_IsAdoptedByTheNextAgent(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "another process serves", func() bool { return pidOf(t, c.Dir) != pid })
+	eventually(t, "another process serves", func() bool { return pidOf(t, second) != pid })
 	if got := shopState(t, second); got.Generation != 2 {
 		t.Errorf("after the kill %+v", got)
 	}
 }
 
 func TestProxy_ReplacementLosesNothing(t *testing.T) {
-	c := config(t, t.TempDir())
-	d := open(t, c)
+	d := open(t, config(t, t.TempDir()))
 	apply(t, d, shopRoute(1, copyServer(t, "shop.production.1.0", nil)))
 	address := shopState(t, d).Address
 	l := startLoad(t, client(t, d.Addr()))
 	own := startLoad(t, client(t, address)) // by the route's own listener
 	for range 3 {
-		before, pid := l.answered.Load(), pidOf(t, c.Dir)
+		before, pid := l.answered.Load(), pidOf(t, d)
 		eventually(t, "load runs", func() bool { return l.answered.Load() > before+100 })
 		if err := d.Replace(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if now := pidOf(t, c.Dir); now == pid {
+		if now := pidOf(t, d); now == pid {
 			t.Errorf("process %d serves still", now)
 		}
 	}
@@ -244,7 +237,7 @@ func TestProxy_OfAnotherBuildIsReplaced(t *testing.T) {
 	c := config(t, t.TempDir())
 	first := open(t, c)
 	apply(t, first, shopRoute(1, copyServer(t, "shop.production.1.0", nil)))
-	address, pid := first.Addr(), pidOf(t, c.Dir)
+	address, pid := first.Addr(), pidOf(t, first)
 	first.Close()
 	// The same program under another name and time is another build.
 	program, err := os.ReadFile(c.Command[0])
@@ -257,8 +250,8 @@ func TestProxy_OfAnotherBuildIsReplaced(t *testing.T) {
 	}
 	c.Command = []string{other, "proxy", c.Dir}
 	second := open(t, c)
-	if pidOf(t, c.Dir) == pid || second.Addr() != address {
-		t.Errorf("process %d at %s, was %d at %s", pidOf(t, c.Dir), second.Addr(), pid, address)
+	if pidOf(t, second) == pid || second.Addr() != address {
+		t.Errorf("process %d at %s, was %d at %s", pidOf(t, second), second.Addr(), pid, address)
 	}
 	if got := shopState(t, second); got.Generation != 1 {
 		t.Errorf("routes after the upgrade %+v", got)
@@ -270,7 +263,7 @@ func TestProxy_EndsWithShutdown(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("deep/", 30), "proxy")
 	c := config(t, dir)
 	d := open(t, c)
-	address, pid := d.Addr(), pidOf(t, dir)
+	address, pid := d.Addr(), pidOf(t, d)
 	if err := d.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
