@@ -246,6 +246,7 @@ func refuse(w http.ResponseWriter, err error) {
 		status = http.StatusNotFound
 	case andon.KindSignIn:
 		status = http.StatusUnauthorized
+		w.Header().Set("WWW-Authenticate", `Basic realm="andon"`)
 	case andon.KindRefused, andon.KindInvalid, andon.KindConflict:
 		status = http.StatusForbidden
 	case andon.KindUnavailable, andon.KindTimeout:
