@@ -29,6 +29,16 @@ func (c *Client) LogBytes(ctx context.Context, log string, offset int64, follow 
 	return resp.Body, nil
 }
 
+// Backup returns the whole plant as one file, made while it runs; the caller closes it. A backup
+// that breaks off ends with an error of the reader, and Restore refuses it.
+func (c *Client) Backup(ctx context.Context) (io.ReadCloser, error) {
+	resp, err := c.send(ctx, http.MethodGet, path("backup"), nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
+}
+
 // maxEvent bounds one event of a stream.
 const maxEvent = 16 << 20
 
