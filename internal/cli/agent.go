@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/server"
+)
+
+type agentCmd struct {
+	Run   agentRunCmd   `cmd:"" default:"withargs" help:"Run an agent on this host: give it --server, --token and --name."`
+	Token agentTokenCmd `cmd:"" help:"Print the token with which an agent of that name connects."`
+}
+
+type agentRunCmd struct {
+	Name     string     `placeholder:"NAME" help:"The agent's name in the plant; the host's name if left out."`
+	Slots    int        `placeholder:"N" help:"How many jobs run here at once. (default: one for each processor, at least 2)"`
+	Proxy    string     `default:"127.0.0.1:8601" placeholder:"ADDR" help:"Where the services of this host answer. (default ${default})"`
+	LogLevel slog.Level `default:"warn" placeholder:"LEVEL" help:"What to log on standard error: debug, info, warn or error. (default ${default})"`
+}
+
+// An agentRecord is the content of DIR/agent.json.
+type agentRecord struct {
+	Server string `json:"server"`
+	Agent  string `json:"agent"`
+	PID    int    `json:"pid"`
+}
+
+// agentRecordFile names the record in an agent's data directory, by which `andon down` finds it.
+func agentRecordFile(dir string) string { return filepath.Join(dir, "agent.json") }
+
+// Run runs an agent until it is told to end. Its copies and its proxy go on.
+func (cmd *agentRunCmd) Run(c *call) error {
+	url := first(c.connection.Server, c.getenv("ANDON_SERVER"))
+	token := first(c.connection.Token, c.getenv("ANDON_TOKEN"))
+	if url == "" || token == "" {
+		return usage("an agent needs the address of its server and a token of its own",
+			"On the server's machine, `andon agent token NAME` prints the command to run here.")
+	}
+	name := first(cmd.Name, hostName())
+	if !andon.ValidName(name) {
+		return usage(fmt.Sprintf("%q cannot be the name of an agent", name), "Give it one with --name: "+andon.NameRule+".")
+	}
+	dir, err := c.agentDir(name)
+	if err != nil {
+		return err
+	}
+	directory := server.Directory(dir)
+	if err := directory.Prepare(); err != nil {
+		return err
+	}
+	release, err := directory.Hold()
+	if err != nil {
+		return err
+	}
+	defer release()
+	record, err := json.Marshal(agentRecord{Server: url, Agent: name, PID: os.Getpid()})
+	if err == nil {
+		err = os.WriteFile(agentRecordFile(dir), append(record, '\n'), 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	host, err := server.OpenHost(c.ctx, server.HostConfig{
+		Directory: directory, Name: andon.AgentName(name), Slots: cmd.Slots, Build: thisBuild().Version,
+		URL: strings.TrimRight(url, "/"), Token: token, Listen: cmd.Proxy, Drivers: drivers(), Log: c.log(cmd.LogLevel),
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "ready agent %s proxy http://%s\n", name, host.Proxy.Addr())
+	err = host.Agent.Run(c.ctx)
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return errors.Join(err, host.Close())
+}
+
+// agentDir returns the agent's data directory: never the plant's own.
+func (c *call) agentDir(name string) (string, error) {
+	if c.connection.Data != "" {
+		return filepath.Abs(c.connection.Data)
+	}
+	data, err := c.userDir("XDG_DATA_HOME", ".local", "share")
+	return filepath.Join(data, "andon-agent", name), err
+}
+
+var notInName = regexp.MustCompile(`[^a-z0-9]+`)
+
+// hostName returns the first part of this host's name in the form of an agent's name.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	name, _, _ = strings.Cut(strings.ToLower(name), ".")
+	return strings.Trim(notInName.ReplaceAllString(name, "-"), "-")
+}
+
+type agentTokenCmd struct {
+	Name string `arg:"" help:"The name of the agent."`
+}
+
+// Run prints an agent's token. It is the same each time it is asked for.
+func (cmd *agentTokenCmd) Run(c *call) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	added, err := client.AddAgent(c.ctx, cmd.Name)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		c.sayJSON(c.out, added)
+		return nil
+	}
+	fmt.Fprintln(c.out, added.Token)
+	if live(c.out) {
+		fmt.Fprintf(c.err, "On its host:  ANDON_TOKEN=%s andon agent --server %s --name %s\n", added.Token, quoted(client.Server), added.Agent)
+	}
+	return nil
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/internal/journal"
+)
+
+type auditCmd struct {
+	List   auditListCmd   `cmd:"" default:"withargs" help:"What happened, newest first."`
+	Verify auditVerifyCmd `cmd:"" help:"Check every event of a journal on this machine."`
+}
+
+type auditListCmd struct {
+	Service string `arg:"" optional:"" help:"Only what happened to this service."`
+	Limit   int    `short:"n" default:"50" placeholder:"N" help:"How many entries, at most 1000."`
+	Before  int64  `placeholder:"POSITION" help:"Only entries before this one, to page back."`
+}
+
+// Run lists what happened.
+func (cmd *auditListCmd) Run(c *call) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	entries, err := client.Audit(c.ctx, cmd.Service, api.Page{Before: cmd.Before, Limit: cmd.Limit})
+	if err != nil {
+		return c.known(client, cmd.Service, err)
+	}
+	if c.json {
+		c.sayJSON(c.out, struct {
+			Entries []api.Entry `json:"entries"`
+		}{entries})
+		return nil
+	}
+	var t table
+	now := time.Now()
+	for _, e := range entries {
+		t.row(fmt.Sprint(e.Position), clock(e.Time, now), printable(e.By), printable(e.Sentence))
+	}
+	t.write(c.out, "")
+	return nil
+}
+
+type auditVerifyCmd struct{}
+
+// A verification is what `andon audit verify --json` prints.
+type verification struct {
+	Journal string `json:"journal"`
+	Events  int64  `json:"events"`
+	Intact  bool   `json:"intact"`
+	TookMS  int64  `json:"took_ms"`
+}
+
+// Run checks every link and every event of the journal in a data directory, also beside a
+// server that writes it. It needs --data, or looks where `andon server` keeps a plant by default.
+func (cmd *auditVerifyCmd) Run(c *call) error {
+	dir, err := c.dataDir()
+	if err != nil {
+		return err
+	}
+	v := verification{Journal: filepath.Join(dir, "journal.db")}
+	started := time.Now()
+	err = verifyJournal(c.ctx, v.Journal, func(p journal.Progress) { v.Events = int64(p.Verified) })
+	if err != nil {
+		return err
+	}
+	v.Intact, v.TookMS = true, time.Since(started).Milliseconds()
+	if c.json {
+		c.sayJSON(c.out, v)
+		return nil
+	}
+	fmt.Fprintf(c.out, "The journal is intact: %s, each as it was appended (%s).\n", count(v.Events, "event", "events"), v.Journal)
+	return nil
+}

@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/pipeline"
+)
+
+// pipelineFile is the name of the file at the top of a repository that declares its pipeline.
+const pipelineFile = "andon.yaml"
+
+type checkCmd struct {
+	Path string `arg:"" optional:"" default:"." name:"dir|file" help:"A repository, or the file itself; - is standard input."`
+}
+
+// A checked is what `andon check --json` prints.
+type checked struct {
+	File     string       `json:"file"`
+	Valid    bool         `json:"valid"`
+	Service  string       `json:"service,omitempty"`
+	Stages   []string     `json:"stages,omitempty"`
+	Problems []*api.Error `json:"problems"`
+}
+
+// Run says whether an andon.yaml is valid, or all that is wrong with it.
+func (cmd *checkCmd) Run(c *call) error {
+	name, parsed, problems, err := readPipeline(c.in, cmd.Path)
+	if err != nil {
+		return err
+	}
+	answer := checked{File: name, Valid: len(problems) == 0, Problems: []*api.Error{}}
+	for _, p := range problems {
+		answer.Problems = append(answer.Problems, asWire(p))
+	}
+	if parsed != nil {
+		answer.Service, answer.Stages = string(parsed.Service), stageNames(parsed)
+	}
+	switch {
+	case c.json:
+		c.sayJSON(c.out, answer)
+		if !answer.Valid {
+			return problems[0]
+		}
+	case answer.Valid:
+		fmt.Fprintf(c.out, "%s is valid: %s goes through %s.\n", name, answer.Service, strings.Join(answer.Stages, " → "))
+	default:
+		io.WriteString(c.err, pipeline.Format(problems))
+		return codeError(exitFailed)
+	}
+	return nil
+}
+
+// readPipeline reads and parses an andon.yaml, or the one in a directory. Its problems are
+// those of the text; err says that there is no text.
+func readPipeline(in io.Reader, path string) (name string, p *andon.Pipeline, problems []*andon.Error, err error) {
+	name = path
+	if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
+		name = filepath.Join(path, pipelineFile)
+	}
+	text, err := readAtMost(in, name, pipeline.MaxSize+1)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return name, nil, nil, andon.Errorf(andon.KindNotFound, "there is no %s", name).
+			WithHint("Write one with `andon init`, at the top of the repository.").Because(err)
+	case err != nil:
+		return name, nil, nil, andon.Errorf(andon.KindInvalid, "%s cannot be read: %s", name, reason(err)).
+			WithHint("An andon.yaml is a text file of at most %d KiB.", pipeline.MaxSize>>10).Because(err)
+	}
+	p, problems = pipeline.Parse(name, text, plantEnvironments())
+	return name, p, problems, nil
+}
+
+// plantEnvironments are the environments of a plant without an estate.
+func plantEnvironments() []andon.EnvironmentName {
+	var names []andon.EnvironmentName
+	for _, e := range andon.DefaultEnvironments() {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+func stageNames(p *andon.Pipeline) []string {
+	names := []string{string(andon.CommitStageName)}
+	for _, s := range p.Stages {
+		names = append(names, string(s.Name))
+	}
+	return names
+}

@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/andon-cd/andon/api"
+)
+
+type logCmd struct {
+	Version string `arg:"" name:"shop[@42] | log" help:"A service (its newest version), a version, or the name of one log."`
+	Env     string `placeholder:"ENVIRONMENT" aliases:"environment" help:"The running copies of the service there, and not its jobs."`
+	Stage   string `placeholder:"STAGE" help:"Only this stage."`
+	Job     string `placeholder:"JOB" help:"Only this job."`
+	Follow  bool   `short:"f" help:"Go on until the version has ended; with --env, until interrupted."`
+	Lines   int    `short:"n" default:"1000" placeholder:"N" help:"How many lines of each log at the most: the last ones. (default ${default})"`
+}
+
+// A logSource is one log with what to call it.
+type logSource struct {
+	log     string
+	label   string // "commit/test", "shop.production.7.0"
+	attempt int
+}
+
+// Run prints the output of jobs or of running copies.
+func (cmd *logCmd) Run(c *call) error {
+	if cmd.Env != "" && (cmd.Stage != "" || cmd.Job != "") {
+		return usage("--env is about running copies, --stage and --job are about jobs", "Leave one of them out.")
+	}
+	if cmd.Lines < 1 {
+		return usage("--lines must be at least 1", "Leave it out for the last 1000.")
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	find := cmd.finder(c, client)
+	if cmd.Follow {
+		return c.followLogs(client, find, cmd.Lines)
+	}
+	sources, _, err := find()
+	if err != nil {
+		return err
+	}
+	return cmd.print(c, client, sources)
+}
+
+// A finder returns the logs there are now, and whether there will be no others.
+type finder func() (sources []logSource, complete bool, err error)
+
+func (cmd *logCmd) finder(c *call, client *api.Client) finder {
+	service, version := splitVersion(cmd.Version)
+	switch {
+	case strings.Contains(cmd.Version, "/"):
+		return func() ([]logSource, bool, error) {
+			return []logSource{{log: cmd.Version, label: cmd.Version}}, true, nil
+		}
+	case cmd.Env != "":
+		return func() ([]logSource, bool, error) {
+			s, err := client.Service(c.ctx, service)
+			if err != nil {
+				return nil, false, c.known(client, service, err)
+			}
+			sources, err := copyLogs(s, cmd.Env)
+			return sources, false, err
+		}
+	default:
+		return func() ([]logSource, bool, error) {
+			v, err := client.Version(c.ctx, service, version)
+			if err != nil {
+				return nil, false, c.known(client, service, err)
+			}
+			version = fmt.Sprint(v.Number) // the newest one now, not later
+			return jobLogs(v, cmd.Stage, cmd.Job), v.Ended != nil, nil
+		}
+	}
+}
+
+// copyLogs returns the logs of the copies of a service in an environment.
+func copyLogs(s api.ServiceDetail, environment string) ([]logSource, error) {
+	var known []string
+	for _, place := range s.Places {
+		known = append(known, place.Environment)
+		if place.Environment != environment {
+			continue
+		}
+		var sources []logSource
+		for _, copy := range place.CopyList {
+			sources = append(sources, logSource{log: copy.Log, label: copy.ID})
+		}
+		return sources, nil
+	}
+	e := &api.Error{Kind: api.KindNotFound, Message: fmt.Sprintf("nothing of %s runs in %s", s.Name, environment), Hint: "See `andon status " + s.Name + "`."}
+	if near := nearest(environment, known); near != "" && near != environment {
+		e.Hint = "Did you mean " + near + "?"
+	}
+	return nil, e
+}
+
+// jobLogs returns the logs of a version's jobs and smoke tests, in the order in which they began.
+func jobLogs(v api.VersionDetail, stage, job string) []logSource {
+	var sources []logSource
+	for _, run := range v.Stages {
+		if stage != "" && run.Stage != stage {
+			continue
+		}
+		for _, task := range run.Tasks {
+			if job != "" && task.Job != job {
+				continue
+			}
+			for _, a := range task.Attempts {
+				sources = append(sources, logSource{log: a.Log, label: run.Stage + "/" + first(task.Job, string(task.Kind)), attempt: a.Number})
+			}
+		}
+	}
+	return sources
+}
+
+// print prints the end of each log: as it is when there is one, under a heading when there are
+// several.
+func (cmd *logCmd) print(c *call, client *api.Client, sources []logSource) error {
+	answer := struct {
+		Logs []api.Lines `json:"logs"`
+	}{[]api.Lines{}}
+	if len(sources) == 0 && !c.json {
+		fmt.Fprintln(c.err, "No log yet.")
+	}
+	for i, source := range sources {
+		lines, err := client.LogLines(c.ctx, source.log, int64(-cmd.Lines), cmd.Lines)
+		if err != nil {
+			return err
+		}
+		if c.json {
+			answer.Logs = append(answer.Logs, lines)
+			continue
+		}
+		if len(sources) > 1 {
+			if i > 0 {
+				fmt.Fprintln(c.out)
+			}
+			fmt.Fprintln(c.out, c.paint(c.out).bold("== "+source.title()))
+		}
+		for _, line := range lines.Lines {
+			fmt.Fprintln(c.out, line.Text)
+		}
+	}
+	if c.json {
+		c.sayJSON(c.out, answer)
+	}
+	return nil
+}
+
+func (s logSource) title() string {
+	if s.attempt > 1 {
+		return fmt.Sprintf("%s, attempt %d", s.label, s.attempt)
+	}
+	return s.label
+}

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Main runs one command and returns the exit code of its process. args begins with the
+// program's name, as os.Args does. SIGINT and SIGTERM end the command in an orderly way; a
+// second one ends the process at once.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return run(ctx, args, &terminal{in: stdin, out: stdout, err: stderr, getenv: os.Getenv})
+}
+
+// exited carries the code of a command that kong itself ends, as --help does.
+type exited int
+
+// run parses the arguments and runs the command that they name.
+func run(ctx context.Context, args []string, t *terminal) (code int) {
+	defer func() {
+		switch e := recover().(type) {
+		case nil:
+		case exited:
+			code = int(e)
+		default:
+			panic(e)
+		}
+	}()
+	var p program
+	parser, err := newParser(&p, t)
+	if err != nil {
+		return t.fail(err, false)
+	}
+	rest := args[min(1, len(args)):]
+	if len(rest) == 0 {
+		rest = []string{"--help"}
+	}
+	parsed, err := parser.Parse(rest)
+	if err != nil {
+		return t.fail(misuse(err), p.JSON || slices.Contains(rest, "--json"))
+	}
+	c := &call{terminal: t, ctx: ctx, json: p.JSON, connection: p.Plant}
+	return t.fail(parsed.Run(c), p.JSON)
+}
+
+// newParser returns the parser of the whole command line. What it prints goes to t.
+func newParser(p *program, t *terminal) (*kong.Kong, error) {
+	return kong.New(p,
+		kong.Name("andon"),
+		kong.Description("Andon takes every commit to production, or stops the line."),
+		kong.Writers(t.out, t.err),
+		kong.Exit(func(code int) { panic(exited(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, FlagsLast: true, WrapUpperBound: 100}),
+		kong.ExplicitGroups(groups()),
+	)
+}
+
+// misuse returns kong's complaint as a usage error, with the help to read.
+func misuse(err error) error {
+	usage := &usageError{message: capital(err.Error()), hint: "See `andon --help`."}
+	if p, ok := errors.AsType[*kong.ParseError](err); ok && p.Context != nil {
+		if cmd := p.Context.Selected(); cmd != nil {
+			usage.hint = "See `andon " + cmd.Path() + " --help`."
+		}
+	}
+	return usage
+}

@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/andon-cd/andon/api"
+)
+
+type whyCmd struct {
+	About string `arg:"" optional:"" name:"shop[@42] | deployment | cord" help:"What does not move; everything if left out."`
+}
+
+// Run says what holds what back.
+func (cmd *whyCmd) Run(c *call) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	question := questionAbout(cmd.About)
+	answer, err := client.Why(c.ctx, question)
+	if err != nil {
+		return c.known(client, question.Service, err)
+	}
+	if c.json {
+		c.sayJSON(c.out, answer)
+		return nil
+	}
+	writeWhy(c.out, answer, time.Now(), c.paint(c.out))
+	return nil
+}
+
+// questionAbout reads what people ask about: nothing (everything), a cord, a deployment, or a
+// service with perhaps a version.
+func questionAbout(about string) api.WhyQuestion {
+	if cordForm.MatchString(about) {
+		return api.WhyQuestion{Cord: about}
+	}
+	if m := deploymentForm.FindStringSubmatch(about); m != nil {
+		return api.WhyQuestion{Service: m[1], Environment: m[2]}
+	}
+	service, version := splitVersion(about)
+	return api.WhyQuestion{Service: service, Version: version}
+}
+
+func writeWhy(w io.Writer, answer api.Why, now time.Time, p palette) {
+	sentence := capital(printable(answer.Sentence))
+	if answer.Moves {
+		fmt.Fprintln(w, p.green(sentence))
+	} else {
+		fmt.Fprintln(w, p.bold(sentence))
+	}
+	for _, wait := range answer.Waits {
+		writeWait(w, wait, "  ", now, p)
+	}
+	for _, cord := range answer.Cords {
+		writeCord(w, cord, now, p)
+	}
+}
+
+// writeWait writes a wait and, further in, what holds back that which it waits for.
+func writeWait(w io.Writer, wait api.Wait, indent string, now time.Time, p palette) {
+	text := printable(wait.Reason) + ", " + since(wait.Since, now)
+	if who := waitsWhat(wait); who != "" {
+		text = who + ": " + text
+	}
+	if wait.Until != nil {
+		text += ", until " + clock(*wait.Until, now) + " at the latest"
+	}
+	fmt.Fprintf(w, "%s%s\n", indent, text)
+	if wait.Action != "" {
+		fmt.Fprintf(w, "%s  %s\n", indent, p.faint("→ "+wait.Action))
+	}
+	for _, deeper := range wait.Because {
+		writeWait(w, deeper, indent+"  because ", now, p)
+	}
+}
+
+// waitsWhat names what waits.
+func waitsWhat(w api.Wait) string {
+	var parts []string
+	if w.Service != "" && w.Version > 0 {
+		parts = append(parts, fmt.Sprintf("%s %d", w.Service, w.Version))
+	} else if w.Service != "" {
+		parts = append(parts, w.Service)
+	}
+	if w.Stage != "" {
+		parts = append(parts, w.Stage)
+	}
+	if w.Deployment != "" {
+		parts = append(parts, w.Deployment)
+	}
+	return strings.Join(parts, ", ")
+}
