@@ -10,6 +10,11 @@ func blueGreen(v *view) Step {
 	if v.Step == andon.StepDraining || v.Step == andon.StepRemoving {
 		return retireOld(v) // it stayed well: from now on the agents' self-healing keeps it so
 	}
+	return v.attentive(bringUp(v))
+}
+
+// bringUp drives a blue-green deployment until the new group has stayed well for its time.
+func bringUp(v *view) Step {
 	if why := v.trouble(); why != "" {
 		return Step{At: v.Step, Failed: why}
 	}

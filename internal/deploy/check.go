@@ -22,7 +22,7 @@ func (v *view) trouble() string {
 func (v *view) troubleOf(c andon.Copy) string {
 	r := v.record(c.ID)
 	if since, lost := v.Lost[c.Agent]; lost {
-		if v.elapsed(v.startDeadline(c, since)) {
+		if v.elapsed(since, v.startDeadline(c, since)) {
 			return fmt.Sprintf("agent %s, which has %s, has been away for too long", c.Agent, c.ID)
 		}
 		return ""
@@ -45,7 +45,7 @@ func (v *view) troubleOf(c andon.Copy) string {
 			return v.condition(c) + ", although it had been healthy"
 		}
 	}
-	if v.elapsed(v.startDeadline(c, r.Placed)) {
+	if v.elapsed(v.latest(r.Placed, v.Started), v.startDeadline(c, r.Placed)) {
 		return fmt.Sprintf("not healthy within %s: %s", c.Spec.Health.Start, v.condition(c))
 	}
 	return ""
@@ -81,7 +81,21 @@ func because(what, why string) string {
 
 // startDeadline is when a copy must be healthy at the latest.
 func (v *view) startDeadline(c andon.Copy, from time.Time) time.Time {
-	return later(from, v.Started).Add(c.Spec.Health.Start)
+	return v.latest(from, v.Started).Add(c.Spec.Health.Start)
+}
+
+// attentive makes sure that a step that waits is looked at again when some new copy's time to
+// become healthy ends, whatever else the step waits for.
+func (v *view) attentive(step Step) Step {
+	if len(step.Waits) == 0 {
+		return step
+	}
+	for _, w := range v.unready(v.ours) {
+		if until := &step.Waits[0].Until; until.IsZero() || w.Until.Before(*until) {
+			*until = w.Until
+		}
+	}
+	return step
 }
 
 // unready returns the waits for those copies that are not healthy or whose agent is away.
@@ -148,7 +162,7 @@ func (v *view) attested() (waits []Wait, trouble string) {
 			continue
 		}
 		waits = append(waits, w)
-		if v.elapsed(w.Until) {
+		if v.elapsed(w.Since, w.Until) {
 			trouble = fmt.Sprintf("traffic did not move within %s: %s", SwitchLimit, w.Reason)
 		}
 	}
@@ -161,7 +175,7 @@ func (v *view) serving(agent andon.AgentName) (Wait, bool) {
 	if since, lost := v.Lost[agent]; lost {
 		return Wait{
 			Kind: andon.WaitAgent, On: string(agent), Since: since,
-			Until:  later(since, v.routeSince()).Add(SwitchLimit),
+			Until:  v.latest(since, v.routeSince()).Add(SwitchLimit),
 			Reason: fmt.Sprintf("agent %s, which keeps the proxy, is away", agent),
 		}, !v.Reverting
 	}
@@ -174,9 +188,9 @@ func (v *view) serving(agent andon.AgentName) (Wait, bool) {
 // routeSince is when this deployment began to wait for the present route.
 func (v *view) routeSince() time.Time {
 	if v.Reverting {
-		return later(v.RouteChanged, v.StepSince)
+		return v.latest(v.RouteChanged, v.StepSince)
 	}
-	return later(v.RouteChanged, v.Started)
+	return v.latest(v.RouteChanged, v.Started)
 }
 
 // unserved says how what an agent attests differs from the route, and since when; empty: it does
@@ -195,7 +209,7 @@ func (v *view) unserved(agent andon.AgentName) (string, time.Time) {
 		if c.Agent != agent || !v.Desired.Routed(c.ID) || !v.healthy(c) || slices.Contains(rs.Targets, c.ID) {
 			continue
 		}
-		return fmt.Sprintf("agent %s does not send requests to %s yet", agent, c.ID), later(v.routeSince(), v.record(c.ID).Since)
+		return fmt.Sprintf("agent %s does not send requests to %s yet", agent, c.ID), v.latest(v.routeSince(), v.record(c.ID).Since)
 	}
 	return "", time.Time{}
 }

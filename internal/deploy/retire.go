@@ -19,7 +19,7 @@ func (v *view) retire(copies []andon.Copy) (Step, bool) {
 		}
 		r := v.record(c.ID)
 		until := r.Unrouted.Add(c.Spec.Drain)
-		if v.draining(c) && !v.elapsed(until) {
+		if v.draining(c) && !v.elapsed(r.Unrouted, until) {
 			step.Waits = append(step.Waits, Wait{
 				Kind: andon.WaitDrain, On: string(c.ID), Since: r.Unrouted, Until: until,
 				Reason: fmt.Sprintf("requests in flight on %s end", c.ID),
@@ -58,7 +58,7 @@ func (v *view) stopped() []Wait {
 			continue
 		}
 		until := r.Removed.Add(r.Stop + StopLimit)
-		if v.elapsed(until) {
+		if v.elapsed(r.Removed, until) {
 			continue
 		}
 		waits = append(waits, Wait{

@@ -53,13 +53,14 @@ func (v *view) recovering() (waits []Wait, late []string) {
 		if v.lost(c) || v.healthy(c) {
 			continue
 		}
-		until := later(v.record(c.ID).Placed, v.StepSince).Add(c.Spec.Health.Start)
-		if v.elapsed(until) {
+		since := v.latest(v.record(c.ID).Placed, v.StepSince)
+		until := since.Add(c.Spec.Health.Start)
+		if v.elapsed(since, until) {
 			late = append(late, fmt.Sprintf("%s did not become healthy again: %s", c.ID, v.condition(c)))
 			continue
 		}
 		waits = append(waits, Wait{
-			Kind: andon.WaitCopies, On: string(c.ID), Since: v.StepSince, Until: until,
+			Kind: andon.WaitCopies, On: string(c.ID), Since: since, Until: until,
 			Reason: v.condition(c),
 		})
 	}

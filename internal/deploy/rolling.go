@@ -10,7 +10,9 @@ import (
 // switch one old copy leaves the route, drains and stops before the next new one is placed. The
 // healthy copies in the route are never fewer than they were, or than the new release wants.
 // Where nothing has requests yet, all new copies come at once.
-func rolling(v *view) Step {
+func rolling(v *view) Step { return v.attentive(roll(v)) }
+
+func roll(v *view) Step {
 	if why := v.trouble(); why != "" {
 		return Step{At: v.Step, Failed: why}
 	}

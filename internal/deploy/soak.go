@@ -19,7 +19,7 @@ func (v *view) soak() (Step, bool) {
 		since = v.StepSince
 	}
 	until := since.Add(v.Plan.Soak)
-	if v.elapsed(until) {
+	if v.elapsed(since, until) {
 		return Step{}, false
 	}
 	return Step{At: andon.StepSoaking, Waits: []Wait{{

@@ -66,9 +66,16 @@ func (v *view) lost(c andon.Copy) bool {
 	return lost
 }
 
-// elapsed reports whether the deadline has passed. Deadlines are when something is done: a
-// waker that comes exactly then finds them passed.
-func (v *view) elapsed(deadline time.Time) bool { return !v.Now.Before(deadline) }
+// ClockSlack is how far the clock may go back without a deadline counting as passed.
+const ClockSlack = time.Minute
+
+// elapsed reports whether the time from since until the deadline has passed. Deadlines are when
+// something is done: a waker that comes exactly then finds them passed. When the clock was set
+// back to well before the time began, nobody knows how much of it has passed: it counts as
+// passed, so that no deployment hangs for as long as the clock was wrong.
+func (v *view) elapsed(since, deadline time.Time) bool {
+	return !v.Now.Before(deadline) || v.Now.Before(since.Add(-ClockSlack))
+}
 
 // condition says in words why a copy is not healthy.
 func (v *view) condition(c andon.Copy) string {
@@ -106,9 +113,17 @@ func (v *view) targets() []andon.Target {
 	return v.Desired.Route.Targets
 }
 
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
+// latest returns the later of two times at which a wait may have begun. One that is still to come
+// says nothing: the clock was set back since.
+func (v *view) latest(a, b time.Time) time.Time {
+	switch {
+	case a.After(v.Now) && !b.After(v.Now):
+		return b
+	case b.After(v.Now) && !a.After(v.Now):
 		return a
+	case a.After(b):
+		return a
+	default:
+		return b
 	}
-	return b
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
 )
@@ -16,6 +17,7 @@ type agenda struct {
 	services   map[andon.ServiceName]struct{}
 	places     map[string]struct{}
 	tasks      bool
+	seen       time.Time // when Decide was last called
 }
 
 func (a *agenda) markService(name andon.ServiceName) {

@@ -70,7 +70,7 @@ func (s *State) applyMaturity(b andon.MaturityChanged) {
 	default:
 		v.Earned = b.To
 	}
-	s.todo.markService(b.Version.Service)
+	s.markScope(andon.Scope{Kind: andon.ScopeService, Service: b.Version.Service})
 }
 
 // quarantine marks a version in the history of every place, so that no rollback picks it.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/deploy"
 )
 
 // checks holds the invariants of the design. Before and after each event it looks at the shadow
@@ -172,7 +173,7 @@ func (c *checks) desired(p *Place, b andon.DesiredChanged, now time.Time) {
 	}
 	reverting := d.Step == andon.StepReverting
 	old, next := &p.Desired, &b.Desired
-	gaveUp := reverting && !now.Before(d.StepSince.Add(startOf(d)))
+	gaveUp := reverting && passed(now, d.StepSince, startOf(d))
 	for i := range next.Copies {
 		cp := &next.Copies[i]
 		if !next.Routed(cp.ID) || old.Routed(cp.ID) {
@@ -203,6 +204,11 @@ func (c *checks) desired(p *Place, b andon.DesiredChanged, now time.Time) {
 	}
 }
 
+// passed reports whether a time is over, or the clock was set back so far that nobody knows.
+func passed(now, since time.Time, d time.Duration) bool {
+	return !now.Before(since.Add(d)) || now.Before(since.Add(-deploy.ClockSlack))
+}
+
 func ported(r *andon.Release) bool { return r != nil && r.Spec.Port > 0 }
 
 func startOf(d *Deployment) time.Duration {
@@ -223,7 +229,7 @@ func (c *checks) removed(p *Place, d *Deployment, cp *andon.Copy, next *andon.De
 	if r == nil || r.Unrouted.IsZero() || c.p.shadow.Agents[cp.Agent].Lost || gaveUp {
 		return
 	}
-	over := !now.Before(r.Unrouted.Add(cp.Spec.Drain))
+	over := passed(now, r.Unrouted, cp.Spec.Drain)
 	if p.Desired.Route != nil && !over {
 		c.want(rs != nil && rs.Generation >= p.RouteGeneration && !slices.Contains(rs.Targets, cp.ID), "%s removes %s before it is out of traffic", d.Plan.ID, cp.ID)
 	}
@@ -302,7 +308,7 @@ func (c *checks) quiescent() {
 		}
 		bodies, waits := s.placeNext(p, now)
 		if len(bodies) > 0 {
-			c.want(!p.wake.IsZero() && !now.Before(p.wake), "%s could move on with %T", p.Place, bodies[0])
+			c.want(!p.wake.IsZero() && !now.Before(p.wake), "%s could move on with %T %+v at %s, woken at %s", p.Place, bodies[0], bodies[0], now, p.wake)
 			continue
 		}
 		c.want(len(waits) > 0, "%s waits for nothing", p.Place)

@@ -33,6 +33,7 @@ func (s *State) Decide(c Command, now time.Time) ([]andon.Event, error) {
 		return nil, err
 	}
 	d.by = andon.ActorLine
+	s.noticeClock(d.now)
 	for len(d.events) < mostEvents {
 		bodies, more := s.next(d.now)
 		if !more {
@@ -75,6 +76,18 @@ func (s *State) next(now time.Time) ([]andon.Body, bool) {
 		return s.assign(), true
 	}
 	return nil, false
+}
+
+// noticeClock looks at every deployment again when the clock was set back.
+func (s *State) noticeClock(now time.Time) {
+	if now.Before(s.todo.seen) {
+		for _, p := range s.Places {
+			if p.Active != nil {
+				s.todo.markPlace(p.Place)
+			}
+		}
+	}
+	s.todo.seen = now
 }
 
 // decide lets the line look at every place whose time has come.
