@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/andon-cd/andon/internal/andon"
 )
 
@@ -13,7 +15,15 @@ import (
 // wait in the kernel's queue.
 type admission struct{ places chan struct{} }
 
-func newAdmission(limit int) *admission { return &admission{make(chan struct{}, limit)} }
+// newAdmission admits as many as the limit says, or fewer where the process may not have that
+// many open files: each connection needs one of a copy, too.
+func newAdmission(limit int) *admission {
+	var files unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) == nil {
+		limit = int(max(100, min(uint64(limit), max(uint64(files.Cur)/2, 200)-100)))
+	}
+	return &admission{make(chan struct{}, limit)}
+}
 
 // waitEmpty returns when there is no connection, or after the limit, or when ctx ends.
 func (a *admission) waitEmpty(ctx context.Context, limit time.Duration) {

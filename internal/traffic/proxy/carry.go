@@ -28,6 +28,10 @@ func (s *server) carry(w http.ResponseWriter, r *http.Request, find lookup) {
 		say(w, http.StatusMethodNotAllowed, "This is not a forward proxy: it does not take CONNECT.")
 		return
 	}
+	if r.ProtoMajor == 2 && !sayable(r) {
+		say(w, http.StatusBadRequest, "The request's method or host cannot be told to the service.")
+		return
+	}
 	f := newFlight(w)
 	rt, found := s.assign(f, find, nil)
 	if rt == nil {

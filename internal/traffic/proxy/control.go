@@ -49,7 +49,6 @@ func (k *control) handle(conn *net.UnixConn) {
 			return
 		}
 		if m.Call == callLeave && answer.Error == nil {
-			k.tell(eventLeaving)
 			var c leaveCall
 			json.Unmarshal(m.Body, &c) // answer has understood it
 			k.leave(c)

@@ -33,6 +33,7 @@ func newLink(conn *net.UnixConn, event func(name string)) *link {
 
 func (l *link) read() {
 	defer close(l.done)
+	defer l.event(eventDrained) // whatever the proxy had in flight is gone with it
 	defer l.conn.Close()
 	for {
 		m, err := readMessage(l.conn)

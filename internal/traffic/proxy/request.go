@@ -68,10 +68,16 @@ func appendField(b []byte, name, value string) []byte {
 
 // requestTarget returns the target in origin form, byte for byte as the client wrote it.
 func requestTarget(r *http.Request) string {
-	if strings.HasPrefix(r.RequestURI, "/") || r.RequestURI == "*" {
+	if r.RequestURI == "*" || strings.HasPrefix(r.RequestURI, "/") && strings.IndexByte(r.RequestURI, ' ') < 0 {
 		return r.RequestURI
 	}
 	return r.URL.RequestURI()
+}
+
+// sayable reports whether the method and host of an HTTP/2 request can be parts of the lines
+// of HTTP/1.1. Of HTTP/1.1 requests net/http has made sure.
+func sayable(r *http.Request) bool {
+	return isToken(r.Method) && isFieldValue(r.Host) && !strings.ContainsAny(r.Host, " \t")
 }
 
 // methodHasBody reports whether a request of that method without a body says so.

@@ -88,7 +88,6 @@ func (d *Driver) restart(dead *link) bool {
 		return true // its link is dead still: supervise tries again
 	}
 	d.config.Log.Info("proxy started", "pid", d.proxy.pid)
-	d.event(eventDrained) // what was in flight is gone
 	return true
 }
 

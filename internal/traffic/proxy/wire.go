@@ -42,11 +42,7 @@ const (
 	callLeave     = "leave"     // leaveCall → nothing
 )
 
-// The events.
-const (
-	eventDrained = "drained"
-	eventLeaving = "leaving"
-)
+const eventDrained = "drained" // a draining target's last request has ended
 
 type helloAnswer struct {
 	PID      int    `json:"pid"`
