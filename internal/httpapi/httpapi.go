@@ -5,6 +5,7 @@ package httpapi
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -40,6 +41,9 @@ type Config struct {
 	Ready func() error
 	// Reachable reports why a repository cannot be watched, and otherwise its default branch.
 	Reachable func(ctx context.Context, repository string, c secret.Credential) (trunk string, err error)
+
+	// Backup writes the whole plant to one file; nil: it cannot be done over the API.
+	Backup func(ctx context.Context, to io.Writer) error
 
 	// What else the port serves: git below /git/, the registry below /v2/, incoming webhooks
 	// below /hooks/, and pages everywhere else. Without a handler, nothing is there.

@@ -27,6 +27,7 @@ const (
 func (a *API) streams() {
 	a.handle("GET /api/v1/logs/bytes", a.logBytes)
 	a.handle("GET /api/v1/events", a.events)
+	a.handle("GET /api/v1/backup", a.backup)
 	a.describeStreams()
 }
 

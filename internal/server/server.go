@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/auth"
+	"github.com/andon-cd/andon/internal/backup"
 	"github.com/andon-cd/andon/internal/engine"
 	"github.com/andon-cd/andon/internal/git"
 	"github.com/andon-cd/andon/internal/history"
@@ -26,6 +28,7 @@ import (
 	"github.com/andon-cd/andon/internal/secret"
 	"github.com/andon-cd/andon/internal/watch"
 	"github.com/andon-cd/andon/internal/web"
+	"github.com/andon-cd/andon/internal/webhook"
 )
 
 const (
@@ -301,7 +304,20 @@ func (p *plant) handler() http.Handler {
 		Log: p.config.Log, Build: p.config.Build,
 		Address: func() string { return p.url }, Proxy: p.proxyURL,
 		Hosts: p.config.Names, Reachable: watch.Reachable,
-		Git: p.git, Registry: p.registry,
+		Git: p.git, Registry: p.registry, Backup: p.backup,
+		Hooks: webhook.New(webhook.Config{Wake: p.watcher.Wake, Secret: p.hookSecret, Log: p.config.Log}),
 		Pages: web.New(web.Config{Engine: p.engine, History: p.history, Logs: p.logs, Proxy: p.proxyURL}),
 	})
+}
+
+// backup writes the plant while it runs. Nothing is swept meanwhile.
+func (p *plant) backup(ctx context.Context, to io.Writer) error {
+	defer p.sweeper.Pause()()
+	return backup.Write(ctx, to, p.journal, string(p.directory))
+}
+
+// hookSecret returns what signs the webhooks of a service.
+func (p *plant) hookSecret(service andon.ServiceName) (string, error) {
+	c, err := p.secrets.Get(service)
+	return c.Hook, err
 }
