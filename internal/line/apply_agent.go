@@ -14,7 +14,7 @@ func (s *State) applyAgentConnected(b andon.AgentConnected, at time.Time) {
 		for key, p := range s.Places { // of an agent that was forgotten and comes again
 			for _, name := range p.Hosts {
 				if name == b.Agent {
-					put(&a.places, key, struct{}{})
+					a.learn(key)
 				}
 			}
 		}

@@ -1,6 +1,7 @@
 package line
 
 import (
+	"slices"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -73,7 +74,7 @@ func (s *State) forgetPlace(key string) {
 	p := s.Places[key]
 	for _, name := range p.Hosts {
 		if a := s.Agents[name]; a != nil {
-			delete(a.places, key)
+			a.forget(key)
 		}
 	}
 	delete(s.Places, key)
@@ -89,7 +90,20 @@ func (s *State) addHost(p *Place, name andon.AgentName) {
 	}
 	p.Hosts = append(p.Hosts, name)
 	if a := s.Agents[name]; a != nil {
-		put(&a.places, p.Place.Key(), struct{}{})
+		a.learn(p.Place.Key())
+	}
+}
+
+// learn and forget keep the list of the places that the agent is told about.
+func (a *Agent) learn(key string) {
+	if i, known := slices.BinarySearch(a.places, key); !known {
+		a.places = slices.Insert(a.places, i, key)
+	}
+}
+
+func (a *Agent) forget(key string) {
+	if i, known := slices.BinarySearch(a.places, key); known {
+		a.places = slices.Delete(a.places, i, i+1)
 	}
 }
 
@@ -98,7 +112,7 @@ func (s *State) index() {
 	for key, p := range s.Places {
 		for _, name := range p.Hosts {
 			if a := s.Agents[name]; a != nil {
-				put(&a.places, key, struct{}{})
+				a.learn(key)
 			}
 		}
 	}

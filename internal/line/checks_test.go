@@ -107,6 +107,7 @@ func (c *checks) stageStarted(b andon.StageStarted) {
 	c.want(v.Maturity != andon.Rejected && v.Maturity != andon.Quarantined, "%s is %s and enters %s", b.Version, v.Maturity, b.Stage)
 	st := v.stage()
 	c.want(st != nil && st.Name == b.Stage, "%s enters %s out of turn", b.Version, b.Stage)
+	c.want(v.Forced || s.Services[b.Version.Service].Entered[b.Stage].Order <= v.Order, "%s enters %s after a newer one", b.Version, b.Stage)
 	c.want(st.Approval == nil || v.Admitted == b.Stage, "%s enters %s without approval", b.Version, b.Stage)
 	for _, cord := range s.Cords {
 		if cord.Scope.Covers(b.Version.Service, st.Deploy) {

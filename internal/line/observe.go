@@ -92,7 +92,7 @@ func (s *State) matches(obs *andon.Observation) bool {
 			return false
 		}
 	}
-	for key := range s.Agents[obs.Agent].places {
+	for _, key := range s.Agents[obs.Agent].places {
 		p := s.Places[key]
 		for id, r := range p.Copies {
 			if r.Agent == obs.Agent && r.Observed.Phase != "" && !named[id] {
@@ -114,7 +114,7 @@ func (s *State) applyObserved(obs andon.Observation, at time.Time) {
 	touched := map[string]struct{}{}
 	if obs.Full {
 		s.forgetUnnamed(a, obs, at)
-		for key := range a.places {
+		for _, key := range a.places {
 			touched[key] = struct{}{}
 		}
 	}
@@ -144,7 +144,7 @@ func (s *State) forgetUnnamed(a *Agent, obs andon.Observation, at time.Time) {
 	for _, i := range obs.Instances {
 		named[i.ID] = true
 	}
-	for key := range a.places {
+	for _, key := range a.places {
 		p := s.Places[key]
 		for id, r := range p.Copies {
 			if r.Agent != a.Name || named[id] {

@@ -154,7 +154,7 @@ type Agent struct {
 	Jobs   int               `json:"jobs,omitempty"` // leases that take a slot
 
 	leases map[andon.TaskID]struct{} // derived, as are places
-	places map[string]struct{}
+	places []string // in rising order
 }
 
 // A Place is one service in one environment: what should be there, what agents attest, and

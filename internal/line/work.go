@@ -18,7 +18,7 @@ func (s *State) WorkFor(name andon.AgentName) andon.Work {
 		t := s.Tasks[id]
 		work.Leases = append(work.Leases, andon.Lease{Task: t.Task, Agent: name, Attempt: t.Attempt, Token: t.Token, Cancel: t.Cancel})
 	}
-	for _, key := range sorted(a.places) {
+	for _, key := range a.places {
 		work.Desired = append(work.Desired, s.Places[key].Desired)
 	}
 	return work
