@@ -10,7 +10,7 @@ import (
 
 type cordsQuestion struct {
 	Open bool `query:"open" doc:"only those that are pulled"`
-	page
+	Page
 }
 
 func (a *API) listCords(ctx context.Context, q *cordsQuestion) ([]api.Cord, error) {
@@ -24,7 +24,7 @@ func (a *API) listCords(ctx context.Context, q *cordsQuestion) ([]api.Cord, erro
 
 type auditQuestion struct {
 	Service string `query:"service" doc:"only what happened to it"`
-	page
+	Page
 }
 
 func (a *API) audit(ctx context.Context, q *auditQuestion) ([]api.Entry, error) {

@@ -16,7 +16,7 @@ type deploymentsQuestion struct {
 	Service     string        `query:"service"`
 	Environment string        `query:"environment"`
 	Outcome     andon.Outcome `query:"outcome"`
-	page
+	Page
 }
 
 func (a *API) listDeployments(ctx context.Context, q *deploymentsQuestion) ([]api.Deployment, error) {
@@ -40,11 +40,12 @@ func (a *API) wireRunning(d history.DeploymentSummary) api.Deployment {
 	return wireDeployment(d)
 }
 
-type deploymentQuestion struct {
+// A DeploymentPath names a deployment in a path; exported for the same reason as VersionPath.
+type DeploymentPath struct {
 	Deployment string `path:"deployment"`
 }
 
-func (a *API) getDeployment(ctx context.Context, q *deploymentQuestion) (api.DeploymentDetail, error) {
+func (a *API) getDeployment(ctx context.Context, q *DeploymentPath) (api.DeploymentDetail, error) {
 	if err := a.fresh(ctx); err != nil {
 		return api.DeploymentDetail{}, err
 	}

@@ -44,8 +44,8 @@ func (a *API) fresh(ctx context.Context) error {
 	return nil
 }
 
-// A page is the part of a list that a reader asks for.
-type page struct {
+// A Page is the part of a list that a reader asks for; exported for the same reason as VersionPath.
+type Page struct {
 	Before int64 `query:"before" minimum:"0" doc:"only older entries: the key of the last one of the page before"`
 	Limit  int   `query:"limit" minimum:"0" maximum:"1000" doc:"how many at most; 0: 50"`
 }

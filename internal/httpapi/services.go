@@ -119,7 +119,7 @@ type versionsQuestion struct {
 	Service  string         `path:"service"`
 	Branch   string         `query:"branch"`
 	Maturity andon.Maturity `query:"maturity" enum:"development,release-candidate,certified,rejected,quarantined"`
-	page
+	Page
 }
 
 func (a *API) listVersions(ctx context.Context, q *versionsQuestion) ([]api.Version, error) {
@@ -136,12 +136,13 @@ func (a *API) listVersions(ctx context.Context, q *versionsQuestion) ([]api.Vers
 	return each(versions, wireVersion), err
 }
 
-type versionQuestion struct {
+// A VersionPath names a version in a path. It is exported so that the library fills it where it is embedded.
+type VersionPath struct {
 	Service string `path:"service"`
 	Version string `path:"version" doc:"a number, the beginning of a commit, or newest"`
 }
 
-func (a *API) getVersion(ctx context.Context, q *versionQuestion) (api.VersionDetail, error) {
+func (a *API) getVersion(ctx context.Context, q *VersionPath) (api.VersionDetail, error) {
 	ref, err := a.version(ctx, q.Service, q.Version)
 	if err != nil {
 		return api.VersionDetail{}, err

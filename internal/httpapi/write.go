@@ -153,7 +153,7 @@ func (a *API) ofVersion(ctx context.Context, service, version string, verb func(
 }
 
 type promoteCommand struct {
-	versionQuestion
+	VersionPath
 	Body api.Promote
 }
 
@@ -164,7 +164,7 @@ func (a *API) promote(ctx context.Context, c *promoteCommand) (api.Done, error) 
 }
 
 type deployCommand struct {
-	versionQuestion
+	VersionPath
 	Body api.Deploy
 }
 
@@ -211,7 +211,7 @@ func (a *API) preview(ctx context.Context, verb line.Deploy) (*api.Plan, error) 
 }
 
 type cancelVersionCommand struct {
-	versionQuestion
+	VersionPath
 	Body api.Cancel
 }
 
@@ -222,7 +222,7 @@ func (a *API) cancelVersion(ctx context.Context, c *cancelVersionCommand) (api.D
 }
 
 type rerunVersionCommand struct {
-	versionQuestion
+	VersionPath
 	Body api.Rerun
 }
 
@@ -253,7 +253,7 @@ func (a *API) rollback(ctx context.Context, c *rollbackCommand) (api.Done, error
 }
 
 type cancelDeploymentCommand struct {
-	deploymentQuestion
+	DeploymentPath
 	Body api.Cancel
 }
 
@@ -266,7 +266,7 @@ func (a *API) cancelDeployment(ctx context.Context, c *cancelDeploymentCommand) 
 	return d, err
 }
 
-func (a *API) rerunDeployment(ctx context.Context, c *deploymentQuestion) (api.Done, error) {
+func (a *API) rerunDeployment(ctx context.Context, c *DeploymentPath) (api.Done, error) {
 	return a.do(ctx, line.Rerun{Deployment: andon.DeploymentID(c.Deployment)})
 }
 
