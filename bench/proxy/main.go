@@ -3,6 +3,7 @@
 // between the same load generator and the same backend, all on the loopback interface.
 //
 //	go run ./bench/proxy [-requests 100000] [-clients 32] [-size 1024] [-rounds 3]
+//	go run ./bench/proxy -requests 1000000 -switches 200
 //
 // The floor is the load on the backend itself, with no proxy between.
 package main
@@ -34,10 +35,15 @@ func main() {
 	clients := flag.Int("clients", 32, "connections, each with one request at a time")
 	size := flag.Int("size", 1024, "bytes of an answer")
 	rounds := flag.Int("rounds", 3, "rounds; the median counts")
+	switches := flag.Int("switches", 0, "instead: move one route of 1,000 so many times under the load")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	exit(compare(ctx, load{requests: *requests, clients: *clients, size: *size}, *rounds))
+	l := load{requests: *requests, clients: *clients, size: *size}
+	if *switches > 0 {
+		exit(switching(ctx, l, *switches))
+	}
+	exit(compare(ctx, l, *rounds))
 }
 
 func exit(err error) {
