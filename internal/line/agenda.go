@@ -18,6 +18,7 @@ type agenda struct {
 	places     map[string]struct{}
 	tasks      bool
 	seen       time.Time // when Decide was last called
+	loaded     time.Time // when it was first called
 }
 
 func (a *agenda) markService(name andon.ServiceName) {

@@ -82,9 +82,6 @@ func (s *State) dropTask(t *Task) {
 	s.Queue = slices.DeleteFunc(s.Queue, func(id andon.TaskID) bool { return id == t.Task.ID })
 	delete(s.Tasks, t.Task.ID)
 	s.todo.markService(t.Task.Version.Service)
-	if t.Task.Target != "" {
-		s.todo.markPlace(andon.Place{Service: t.Task.Version.Service, Environment: t.Task.Target})
-	}
 }
 
 // settle records how a task ended with whoever asked for it, once.

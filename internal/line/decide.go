@@ -29,11 +29,11 @@ func (s *State) Decide(c Command, now time.Time) ([]andon.Event, error) {
 	if c.Do == nil {
 		return nil, andon.Errorf(andon.KindInternal, "a command without a verb")
 	}
+	s.noticeClock(d.now)
 	if err := c.Do.decide(d); err != nil {
 		return nil, err
 	}
 	d.by = andon.ActorLine
-	s.noticeClock(d.now)
 	for len(d.events) < mostEvents {
 		bodies, more := s.next(d.now)
 		if !more {
@@ -88,6 +88,9 @@ func (s *State) noticeClock(now time.Time) {
 		}
 	}
 	s.todo.seen = now
+	if s.todo.loaded.IsZero() {
+		s.todo.loaded = now
+	}
 }
 
 // decide lets the line look at every place whose time has come.

@@ -307,3 +307,41 @@ func TestWorker_IsDeployedWithoutARoute(t *testing.T) {
 		t.Errorf("desired is %+v", d)
 	}
 }
+
+func TestRestart_SoakIsNotOverBeforeTheAgentSaysThatAllIsWell(t *testing.T) {
+	p := newPlant(t)
+	p.Deployed("a")
+	p.Push("b")
+	p.At("production", andon.StepSoaking)
+	p.world.pass(time.Hour) // the server is away meanwhile
+	p.reload()
+	if step := p.place("production").Active.Step; step != andon.StepSoaking {
+		t.Fatalf("it went on to %s", step)
+	}
+	if w := p.waiting(2, andon.WaitAgent); w.On != "local" {
+		t.Errorf("it waits for %+v", w)
+	}
+	p.world.sick[2] = andon.PhaseUnhealthy
+	for p.world.converge(p.world.agents["local"]) {
+	}
+	p.world.connect("local", 2)
+	if step := p.place("production").Active.Step; step != andon.StepReverting {
+		t.Errorf("it is at %s", step)
+	}
+	p.Settle()
+	if p.Live("production") != 1 {
+		t.Error("the bad version is live")
+	}
+}
+
+func TestRestart_GoesOnWhenAnAgentThatKeptItsConnectionSaysNothing(t *testing.T) {
+	p := newPlant(t)
+	p.Deployed("a")
+	p.Push("b")
+	p.At("production", andon.StepSoaking)
+	p.reload()
+	p.Settle()
+	if p.Live("production") != 2 {
+		t.Error("it is not live")
+	}
+}

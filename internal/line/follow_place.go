@@ -99,6 +99,9 @@ func (s *State) placeHold(p *Place, d *Deployment) []andon.Wait {
 // deploymentNext returns the next step of the deployment that changes a place.
 func (s *State) deploymentNext(p *Place, now time.Time) ([]andon.Body, []andon.Wait) {
 	d := p.Active
+	if waits := s.unheard(p, now); len(waits) > 0 {
+		return nil, waits
+	}
 	step := deploy.Next(deploy.Input{
 		Plan: d.Plan, Reverting: d.Step == andon.StepReverting, Step: d.Step, StepSince: d.StepSince, Started: d.Started,
 		Desired: p.Desired, RouteGeneration: p.RouteGeneration, RouteChanged: p.RouteChanged,

@@ -17,6 +17,7 @@ func (o Observe) decide(d *decision) error {
 	if err := d.s.checkEpoch(obs.Agent, obs.Epoch); err != nil {
 		return err
 	}
+	d.s.hear(obs.Agent)
 	if obs.Full && d.s.matches(&obs) {
 		return nil
 	}

@@ -136,6 +136,17 @@ func (p *plant) replayed() *State {
 	return s
 }
 
+// reload gives the state up and loads it again from a snapshot, as a restart of the server does.
+func (p *plant) reload() {
+	p.t.Helper()
+	s, err := Restore([]byte(p.json(p.s)))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.s = s
+	p.do(Tick{})
+}
+
 // commit returns a commit ID for a short name.
 func commit(name string) andon.CommitID {
 	sum := sha1.Sum([]byte(name))

@@ -372,8 +372,10 @@ func (h *history) fault() {
 		h.w.restart(a)
 	case 2: // it says again what it has said
 		if len(a.reports) > 0 {
-			again := pick(h.c, a.reports)
-			h.p.do(again)
+			h.p.do(pick(h.c, a.reports))
+			if andon.KindOf(h.p.err) != andon.KindConflict {
+				h.p.fail("a result that is not wanted any more was taken: %v", h.p.err)
+			}
 		}
 	case 3: // an older connection speaks
 		h.p.do(Observe{Observation: andon.Observation{Agent: a.name, Epoch: a.epoch - 1, Full: true}})
@@ -383,10 +385,15 @@ func (h *history) fault() {
 	case 4: // a lease runs out
 		for _, id := range sorted(h.p.s.Tasks) {
 			if t := h.p.s.Tasks[id]; t.Agent != "" && h.c.in(2) {
+				if holder := h.w.agents[t.Agent]; holder != nil { // its result comes too late
+					holder.reports = append(holder.reports, FinishTask{Agent: t.Agent, Task: id, Token: t.Token, Result: result(t, andon.Succeeded, h.p.now)})
+				}
 				h.p.do(ExpireLease{Task: id, Token: t.Token})
 				break
 			}
 		}
+	case 6:
+		h.p.reload()
 	case 5:
 		h.p.do(ExpireLease{Task: "shop.1.commit.test.1", Token: 1})
 	default:
@@ -401,7 +408,9 @@ func (h *history) hurt(a *simAgent) {
 		return
 	}
 	c := a.copies[pick(h.c, ids)]
-	switch h.c.IntN(4) {
+	switch h.c.IntN(5) {
+	case 4:
+		c.stuck = true
 	case 0:
 		c.phase = andon.PhaseExited
 	case 1:
@@ -445,6 +454,9 @@ func (h *history) end() {
 	clear(h.w.sick)
 	clear(h.w.hang)
 	for _, a := range h.agents() {
+		for _, c := range a.copies {
+			c.stuck = false
+		}
 		h.w.connect(a.name, a.slots)
 	}
 	if !h.w.settle(4000) {
@@ -457,6 +469,9 @@ func (h *history) end() {
 		}
 	}
 	for _, pl := range p.s.Places {
+		if pl.Removing || p.s.Services[pl.Place.Service] == nil {
+			p.fail("at rest, %s of a removed service is left", pl.Place)
+		}
 		if pl.Active != nil || pl.Holder != nil {
 			p.fail("at rest, %s is taken", pl.Place)
 		}

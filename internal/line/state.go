@@ -154,7 +154,8 @@ type Agent struct {
 	Jobs   int               `json:"jobs,omitempty"` // leases that take a slot
 
 	leases map[andon.TaskID]struct{} // derived, as are places
-	places []string // in rising order
+	places []string                  // in rising order
+	heard  bool                      // it has attested something since the state was loaded
 }
 
 // A Place is one service in one environment: what should be there, what agents attest, and

@@ -45,6 +45,7 @@ type simCopy struct {
 	phase    andon.Phase
 	restarts int
 	inFlight bool
+	stuck    bool // it does not stop
 }
 
 func newWorld(p *plant) *world {
@@ -292,6 +293,9 @@ func sameServed(a, b andon.RouteState) bool {
 }
 
 func (w *world) stop(a *simAgent, id andon.InstanceID) bool {
+	if a.copies[id].stuck {
+		return false
+	}
 	delete(a.copies, id)
 	for key, s := range a.served {
 		s.Targets = slices.DeleteFunc(slices.Clone(s.Targets), func(t andon.InstanceID) bool { return t == id })
