@@ -56,7 +56,7 @@ func (s *server) missingFrom(routes []traffic.Route) []andon.Place {
 		named[r.Place] = true
 	}
 	var missing []andon.Place
-	for p := range s.table.Load().places {
+	for p := range s.table.Load().places.all {
 		if !named[p] {
 			missing = append(missing, p)
 		}
@@ -81,7 +81,7 @@ func (s *server) prepare(specs []traffic.Route) ([]*route, error) {
 		if err != nil {
 			return nil, err
 		}
-		set = append(set, s.newRoute(spec, led, now.places[spec.Place]))
+		set = append(set, s.newRoute(spec, led, now.route(spec.Place)))
 	}
 	return set, nil
 }
@@ -158,7 +158,7 @@ func (s *server) forgetOwn(p andon.Place) {
 func (s *server) save(c change, next *table) {
 	err := s.saved.append(c, func() change {
 		var all []*route
-		for _, r := range next.places {
+		for _, r := range next.places.all {
 			all = append(all, r)
 		}
 		return change{Revision: s.revision, Set: s.withPorts(all)}
@@ -191,19 +191,19 @@ func (s *server) swap(before, next *table, set []*route, removed []andon.Place) 
 	s.table.Store(next)
 	at := clock()
 	for _, r := range set {
-		if old := before.places[r.spec.Place]; old != nil {
+		if old := before.route(r.spec.Place); old != nil {
 			old.retire(r, r.ledger, at)
 		}
 	}
 	for _, p := range removed {
-		if old := before.places[p]; old != nil {
+		if old := before.route(p); old != nil {
 			old.retire(&route{}, old.ledger, at)
 		}
 		s.forgetOwn(p)
 	}
 	if len(removed) > 0 {
 		keys := map[string]bool{}
-		for p := range next.places {
+		for p := range next.places.all {
 			keys[p.Key()] = true
 		}
 		s.ledgers.keepOnly(func(key string) bool { return keys[key] })
@@ -229,7 +229,7 @@ func (s *server) state() traffic.State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var state traffic.State
-	for p, r := range s.table.Load().places {
+	for p, r := range s.table.Load().places.all {
 		rs := traffic.RouteState{Place: p, Generation: r.spec.Generation, InFlight: map[andon.InstanceID]int64{}, Ledgers: s.ledgers.of(p)}
 		for _, c := range r.targets {
 			rs.Targets = append(rs.Targets, c.instance)

@@ -13,12 +13,7 @@ type lookup func(*table) *route
 
 // ServeHTTP carries a request that came in by a public listener: its host says where to.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.carry(w, r, func(t *table) *route {
-		if found := t.hosts[r.Host]; found != nil {
-			return found
-		}
-		return t.hosts[canonicalHost(r.Host)]
-	})
+	s.carry(w, r, func(t *table) *route { return t.routeOf(r.Host) })
 }
 
 // carry takes one request to a copy and its answer back, and counts it: as started when it is

@@ -36,10 +36,9 @@ type Driver struct {
 
 	turn     chan struct{} // has one token: who holds it may change what follows
 	proxy    *proxyProcess
-	previous *link                         // to a proxy that was replaced and still finishes
-	wanted   []traffic.Route               // the last complete set; nil: none was given yet
-	applied  map[andon.Place]traffic.Route // what the proxy has at revision
-	revision int64
+	previous *link           // to a proxy that was replaced and still finishes
+	applied  []traffic.Route // the last complete set, copies of our own; nil: none was given yet
+	revision int64           // of the proxy when it has those; negative: unknown
 }
 
 var _ traffic.Traffic = (*Driver)(nil)
@@ -152,22 +151,22 @@ func (d *Driver) Apply(ctx context.Context, routes []traffic.Route) error {
 		return err
 	}
 	defer d.unlock()
-	err := d.applyLocked(ctx, routes)
-	if err == nil {
-		d.wanted = slices.Clone(routes)
-	}
-	return err
+	return d.applyLocked(ctx, routes)
 }
 
 func (d *Driver) applyLocked(ctx context.Context, routes []traffic.Route) error {
-	c := d.difference(routes)
+	c, next := difference(d.applied, routes)
+	c.Base = d.revision
+	if d.revision < 0 {
+		c = applyCall{Full: true, Set: next}
+	}
 	if !c.Full && len(c.Set)+len(c.Remove) == 0 {
 		return nil
 	}
 	var answer revisionAnswer
 	_, err := d.proxy.link.call(ctx, callApply, c, &answer)
 	if !c.Full && andon.KindOf(err) == andon.KindConflict {
-		_, err = d.proxy.link.call(ctx, callApply, applyCall{Full: true, Set: routes}, &answer)
+		_, err = d.proxy.link.call(ctx, callApply, applyCall{Full: true, Set: next}, &answer)
 	}
 	if err != nil {
 		if andon.KindOf(err) != andon.KindInvalid {
@@ -175,40 +174,8 @@ func (d *Driver) applyLocked(ctx context.Context, routes []traffic.Route) error 
 		}
 		return err
 	}
-	d.revision = answer.Revision
-	d.applied = make(map[andon.Place]traffic.Route, len(routes))
-	for _, r := range routes {
-		d.applied[r.Place] = r
-	}
+	d.revision, d.applied = answer.Revision, next
 	return nil
-}
-
-func (d *Driver) difference(routes []traffic.Route) applyCall {
-	if d.revision < 0 || d.applied == nil {
-		return applyCall{Full: true, Set: routes}
-	}
-	c := applyCall{Base: d.revision}
-	named := make(map[andon.Place]bool, len(routes))
-	for _, r := range routes {
-		if named[r.Place] {
-			return applyCall{Full: true, Set: routes} // which the proxy refuses
-		}
-		named[r.Place] = true
-		if have, ok := d.applied[r.Place]; !ok || !sameRoute(have, r) {
-			c.Set = append(c.Set, r)
-		}
-	}
-	for p := range d.applied {
-		if !named[p] {
-			c.Remove = append(c.Remove, p)
-		}
-	}
-	return c
-}
-
-func sameRoute(a, b traffic.Route) bool {
-	return a.Generation == b.Generation && a.Ledger == b.Ledger && slices.Equal(a.Hosts, b.Hosts) &&
-		slices.Equal(a.Targets, b.Targets) && slices.Equal(a.Draining, b.Draining)
 }
 
 // State implements traffic.Traffic. What a replaced proxy still has in flight is counted in.

@@ -188,6 +188,7 @@ func (p *process) begin(c serveCall, fds []int) (*server, error) {
 	p.control.serve(s)
 	go p.accept(listener)
 	go s.sweep(p.ctx)
+	go forgetStart()
 	p.log.Info("proxy serves", "pid", os.Getpid(), "build", c.Build, "took_over", old != nil)
 	return s, nil
 }

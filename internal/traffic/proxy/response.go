@@ -75,7 +75,7 @@ func parseHead(head string, lines int, method string, header http.Header) (a ans
 	if a.status < 100 {
 		return a, fmt.Errorf("%w: status %d", errMalformed, a.status)
 	}
-	a.reusable = line[7] == '1'
+	a.reusable = line[7] != '0'
 	a.length = untilClose
 	var isChunked, twoLengths bool
 	var connection []string
@@ -109,7 +109,7 @@ func parseHead(head string, lines int, method string, header http.Header) (a ans
 			a.length = n
 			twoLengths = isChunked
 		case "Transfer-Encoding":
-			if isChunked || !strings.EqualFold(value, "chunked") {
+			if isChunked || !a.reusable || !strings.EqualFold(value, "chunked") {
 				return a, fmt.Errorf("%w: Transfer-Encoding %.40q", errMalformed, value)
 			}
 			isChunked = true

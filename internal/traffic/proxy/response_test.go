@@ -65,6 +65,9 @@ func TestAnswer_IsRefusedWhenItCouldBeReadInTwoWays(t *testing.T) {
 			t.Errorf("%q: %+v %v", fields, a, err)
 		}
 	}
+	if a, _, _, err := readAnswer("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "GET"); !errors.Is(err, errMalformed) {
+		t.Errorf("chunks in HTTP/1.0: %+v %v", a, err)
+	}
 	for _, status := range []string{"HTTP/2 200 OK", "HTTP/1.1 20 OK", "HTTP/1.1 2000 OK", "HTTP/1.1 099 OK", "ICY 200 OK", "HTTP/1.1  200", ""} {
 		if a, _, _, err := readAnswer(status+"\r\n\r\n", "GET"); !errors.Is(err, errMalformed) {
 			t.Errorf("%q: %+v %v", status, a, err)

@@ -50,7 +50,7 @@ func (s *server) load(saved map[andon.Place]savedRoute) error {
 	if err != nil {
 		return err
 	}
-	next, err := emptyTable().with(set, nil)
+	next, err := new(table).with(set, nil)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (s *server) load(saved map[andon.Place]savedRoute) error {
 		return err
 	}
 	for p := range s.own {
-		if next.places[p] == nil {
+		if next.route(p) == nil {
 			s.forgetOwn(p)
 		}
 	}

@@ -51,11 +51,11 @@ func newServer(dir string, ledgers *ledgers, slogger *slog.Logger, drained func(
 		saved: &routeLog{path: filepath.Join(dir, "routes.log")},
 		own:   map[andon.Place]*net.TCPListener{},
 	}
-	s.table.Store(emptyTable())
+	s.table.Store(new(table))
 	s.http = newHTTPServer(s, slogger)
 	s.locals = newHTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		place, _ := r.Context().Value(placeKey{}).(andon.Place)
-		s.carry(w, r, func(t *table) *route { return t.places[place] })
+		s.carry(w, r, func(t *table) *route { return t.route(place) })
 	}), slogger)
 	s.locals.BaseContext = func(l net.Listener) context.Context {
 		return context.WithValue(context.Background(), placeKey{}, l.(*admittingListener).place)
@@ -123,7 +123,7 @@ func (s *server) sweep(ctx context.Context) {
 		case <-ticker.C:
 		}
 		now := clock()
-		for _, r := range s.table.Load().places {
+		for _, r := range s.table.Load().places.all {
 			for t := range r.all {
 				t.idle.closeOld(now)
 				t.expire(now, answerTimeout)

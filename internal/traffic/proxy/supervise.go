@@ -115,8 +115,8 @@ func (d *Driver) startLocked(ctx context.Context) error {
 		return fmt.Errorf("start the proxy: %w", err)
 	}
 	d.proxy = p
-	if d.wanted != nil && d.revision < 0 {
-		if err := d.applyLocked(ctx, d.wanted); err != nil {
+	if d.applied != nil && d.revision < 0 {
+		if err := d.applyLocked(ctx, d.applied); err != nil {
 			d.config.Log.Error("the new proxy does not take the routes", "error", err)
 		}
 	}

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -16,8 +15,23 @@ import (
 // A table is everything that requests are routed by. It never changes: a switch puts another
 // in its place.
 type table struct {
-	hosts  map[string]*route
-	places map[andon.Place]*route
+	hosts  index[string, *route]
+	places index[andon.Place, *route]
+}
+
+// route returns the route of the place, nil if it has none.
+func (t *table) route(p andon.Place) *route {
+	r, _ := t.places.get(p)
+	return r
+}
+
+// routeOf returns the route for the host of a request, nil if there is none.
+func (t *table) routeOf(host string) *route {
+	if r, ok := t.hosts.get(host); ok {
+		return r
+	}
+	r, _ := t.hosts.get(canonicalHost(host))
+	return r
 }
 
 // A route is what the proxy does for one place. But for the counter it never changes.
@@ -128,13 +142,13 @@ func (r *route) all(yield func(*target) bool) {
 // with returns the table in which the given routes replace those of their places, or are added,
 // and those of the removed places are gone. An error is of kind invalid.
 func (t *table) with(set []*route, removed []andon.Place) (*table, error) {
-	next := &table{hosts: maps.Clone(t.hosts), places: maps.Clone(t.places)}
+	hosts, places := t.hosts.edit(), t.places.edit()
 	forget := func(p andon.Place) {
-		if old := next.places[p]; old != nil {
+		if old, ok := places.get(p); ok {
 			for _, h := range old.spec.Hosts {
-				delete(next.hosts, h)
+				hosts.remove(h)
 			}
-			delete(next.places, p)
+			places.remove(p)
 		}
 	}
 	for _, p := range removed {
@@ -144,20 +158,16 @@ func (t *table) with(set []*route, removed []andon.Place) (*table, error) {
 		forget(r.spec.Place)
 	}
 	for _, r := range set {
-		next.places[r.spec.Place] = r
+		places.set(r.spec.Place, r)
 		for _, h := range r.spec.Hosts {
-			if other := next.hosts[h]; other != nil && other != r {
+			if other, taken := hosts.get(h); taken && other != r {
 				return nil, andon.Errorf(andon.KindInvalid, "The host name %s is routed to %s and to %s.", h, other.spec.Place, r.spec.Place).
 					WithHint("Give each of the two a host name of its own.")
 			}
-			next.hosts[h] = r
+			hosts.set(h, r)
 		}
 	}
-	return next, nil
-}
-
-func emptyTable() *table {
-	return &table{hosts: map[string]*route{}, places: map[andon.Place]*route{}}
+	return &table{hosts: hosts.index, places: places.index}, nil
 }
 
 // validate says what is wrong with a route by itself.

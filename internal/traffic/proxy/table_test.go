@@ -81,7 +81,7 @@ func TestCanonicalHost(t *testing.T) {
 func TestTable_RefusesAHostOfTwoPlaces(t *testing.T) {
 	one := &route{spec: traffic.Route{Place: andon.Place{Service: "a", Environment: "test"}, Hosts: []string{"h"}}}
 	two := &route{spec: traffic.Route{Place: andon.Place{Service: "b", Environment: "test"}, Hosts: []string{"h"}}}
-	first, err := emptyTable().with([]*route{one}, nil)
+	first, err := new(table).with([]*route{one}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,8 +89,8 @@ func TestTable_RefusesAHostOfTwoPlaces(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	moved, err := first.with([]*route{two}, []andon.Place{one.spec.Place})
-	if err != nil || moved.hosts["h"] != two || first.hosts["h"] != one {
-		t.Errorf("moved to %v, %v; the first table has %v", moved.hosts["h"], err, first.hosts["h"])
+	if err != nil || moved.routeOf("h") != two || first.routeOf("h") != one {
+		t.Errorf("moved to %v, %v; the first table has %v", moved.routeOf("h"), err, first.routeOf("h"))
 	}
 }
 
