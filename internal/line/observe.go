@@ -49,7 +49,7 @@ func (s *State) checkEpoch(name andon.AgentName, epoch int64) error {
 // knows reports whether an attested copy is known to be exactly so.
 func (s *State) knows(agent andon.AgentName, i andon.InstanceState) bool {
 	pl, ok := placeOf(i.ID)
-	if !ok {
+	if !ok || !s.mayHave(pl) {
 		return true // no copy of ours: nothing would be done with it
 	}
 	p := s.Places[pl.Key()]
@@ -120,7 +120,7 @@ func (s *State) applyObserved(obs andon.Observation, at time.Time) {
 		}
 	}
 	for _, i := range obs.Instances {
-		if pl, ok := placeOf(i.ID); ok {
+		if pl, ok := placeOf(i.ID); ok && s.mayHave(pl) {
 			s.observeCopy(s.place(pl), obs.Agent, i, at)
 			touched[pl.Key()] = struct{}{}
 		}
@@ -183,10 +183,16 @@ func (s *State) observeCopy(p *Place, agent andon.AgentName, i andon.InstanceSta
 	r.Observed = i
 }
 
+// mayHave reports whether there is such a place, or could be: an agent may have copies of a
+// service that was forgotten.
+func (s *State) mayHave(pl andon.Place) bool {
+	return s.Places[pl.Key()] != nil || andon.ValidName(string(pl.Service)) && andon.ValidName(string(pl.Environment))
+}
+
 // placeOf returns the place of a copy from its ID: SERVICE.ENVIRONMENT.DEPLOYMENT.I.
 func placeOf(id andon.InstanceID) (andon.Place, bool) {
 	parts := strings.Split(string(id), ".")
-	if len(parts) != 4 || !andon.ValidName(parts[0]) || !andon.ValidName(parts[1]) {
+	if len(parts) != 4 {
 		return andon.Place{}, false
 	}
 	return andon.Place{Service: andon.ServiceName(parts[0]), Environment: andon.EnvironmentName(parts[1])}, true

@@ -1,8 +1,11 @@
 package line
 
 import (
+	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"runtime"
 	"strconv"
 	"sync"
@@ -23,7 +26,7 @@ const defaultHistories = 10_000
 func TestSimulation(t *testing.T) {
 	n := defaultHistories
 	if testing.Short() || raceDetector {
-		n /= 10
+		n /= 20
 	}
 	if s := os.Getenv("ANDON_SOAK"); s != "" {
 		soak, err := strconv.Atoi(s)
@@ -32,13 +35,9 @@ func TestSimulation(t *testing.T) {
 		}
 		n = soak
 	}
-	first := uint64(1)
-	if s := os.Getenv("ANDON_SEED"); s != "" {
-		seed, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
-			t.Fatalf("ANDON_SEED: %v", err)
-		}
-		first, n = seed, 1
+	if m := regexp.MustCompile(`seed=(\d+)`).FindStringSubmatch(flag.Lookup("test.run").Value.String()); m != nil {
+		t.Run(m[0], func(t *testing.T) { playAgain(t, m[1]) })
+		return
 	}
 	seeds := make(chan uint64)
 	var mu sync.Mutex
@@ -52,7 +51,7 @@ func TestSimulation(t *testing.T) {
 				total.add(st)
 				if len(broken) > 0 && failed < 10 {
 					failed++
-					t.Errorf("seed %d breaks: %s\n\tagain with: ANDON_SEED=%d go test -run TestSimulation ./internal/line", seed, broken[0], seed)
+					t.Errorf("seed %d: %s\n\tagain with: go test -run 'TestSimulation/seed=%d$' ./internal/line", seed, broken[0], seed)
 				}
 				mu.Unlock()
 			}
@@ -65,12 +64,31 @@ func TestSimulation(t *testing.T) {
 		if stop {
 			break
 		}
-		seeds <- first + i
+		seeds <- i + 1
 	}
 	close(seeds)
 	workers.Wait()
 	t.Logf("%d histories: %s", n, total)
 	total.covered(t, n)
+}
+
+// playAgain plays one history and shows how it ended.
+func playAgain(t *testing.T, digits string) {
+	seed, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken, st := play(t, seed)
+	for _, b := range broken {
+		t.Error(b)
+	}
+	for _, e := range st.tail {
+		line, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s", line)
+	}
 }
 
 // stats counts what happened in histories, to show that they go everywhere.
@@ -79,6 +97,7 @@ type stats struct {
 	outcomes map[andon.Outcome]int // of deployments
 	names    map[string]int        // of events
 	rollback int                   // that succeeded
+	tail     []andon.Event         // the last ones
 }
 
 func (s *stats) add(o stats) {
@@ -101,7 +120,7 @@ func (s stats) String() string {
 
 // covered fails when many histories never did something that they are there to do.
 func (s stats) covered(t *testing.T, n int) {
-	if n < 500 || t.Failed() {
+	if n < 2000 || t.Failed() {
 		return
 	}
 	for _, name := range andon.EventNames() {
@@ -136,7 +155,7 @@ func play(t *testing.T, seed uint64) (broken []string, st stats) {
 	for range 30 + c.IntN(80) {
 		h.happen()
 		if len(p.broken) > 0 {
-			return p.broken, st
+			return p.broken, h.stats()
 		}
 	}
 	h.end()
@@ -503,7 +522,7 @@ func (h *history) end() {
 }
 
 func (h *history) stats() stats {
-	st := stats{events: len(h.p.events), outcomes: map[andon.Outcome]int{}, names: map[string]int{}}
+	st := stats{events: len(h.p.events), tail: h.p.events[max(0, len(h.p.events)-40):], outcomes: map[andon.Outcome]int{}, names: map[string]int{}}
 	kinds := map[andon.DeploymentID]andon.DeploymentKind{}
 	for _, e := range h.p.events {
 		st.names[e.Body.EventName()]++
