@@ -337,6 +337,53 @@ func TestDrain_KeepsACopyUntilItsRequestsEnd(t *testing.T) {
 	}
 }
 
+func TestStop_ThatIsNeverAttestedEndsWithItsTime(t *testing.T) {
+	d := newDrive(andon.BlueGreen, 1, 1)
+	d.in.Plan.Soak = 0
+	for len(d.in.Desired.Copies) != 1 || !d.in.Desired.Routed("new.0") {
+		d.once(t)
+	}
+	d.in.Copies["old.0"] = &Record{Agent: "local", Observed: andon.InstanceState{Phase: andon.PhaseHealthy}, Removed: d.in.Now, Stop: 10 * time.Second}
+	step := Next(d.in)
+	if len(step.Waits) != 1 || step.Waits[0].Kind != andon.WaitStop || step.Waits[0].Until != d.in.Now.Add(10*time.Second+StopLimit) {
+		t.Fatalf("it does not wait: %+v", step)
+	}
+	d.in.Now = step.Waits[0].Until
+	if step = Next(d.in); !step.Done {
+		t.Errorf("it hangs: %+v", step)
+	}
+}
+
+func TestRevert_DoesNotWaitForAnAgentThatIsAway(t *testing.T) {
+	d := newDrive(andon.BlueGreen, 1, 1)
+	d.once(t)
+	d.in.Lost = map[andon.AgentName]time.Time{"local": d.in.Now}
+	if step := Next(d.in); len(step.Waits) != 1 || step.Waits[0].Kind != andon.WaitAgent {
+		t.Fatalf("forward, it does not wait: %+v", step)
+	}
+	d.in.Reverting, d.in.Step, d.in.StepSince = true, andon.StepReverting, d.in.Now
+	step := Next(d.in)
+	if step.Desired == nil || len(step.Desired.Copies) != 1 {
+		t.Fatalf("it does not take the new copy away: %+v", step)
+	}
+	d.change(*step.Desired)
+	if step = Next(d.in); !step.Done {
+		t.Errorf("it waits: %+v", step)
+	}
+}
+
+func TestClock_SetBackDoesNotHangADeployment(t *testing.T) {
+	d := newDrive(andon.BlueGreen, 1, 1)
+	for d.in.Step != andon.StepSoaking {
+		d.once(t)
+	}
+	d.in.StepSince = d.in.Now
+	d.in.Now = d.in.Now.Add(-24 * time.Hour)
+	if step := Next(d.in); len(step.Waits) > 0 && step.Waits[0].Kind == andon.WaitSoak {
+		t.Errorf("it soaks for a day: %+v", step)
+	}
+}
+
 func TestNext_ChangesNothingInItsInput(t *testing.T) {
 	d := newDrive(andon.Rolling, 2, 2)
 	before := fmt.Sprintf("%+v", d.in.Desired)
