@@ -32,7 +32,7 @@ func send(f *fake.Traffic, r *http.Request) (*http.Response, error) {
 	}
 	answer.Body = &body{ReadCloser: answer.Body, flight: flight}
 	go func() {
-		<-flight.CutOff() // the goroutine of a request that is not cut off ends with the test
+		<-flight.CutOff() // a request that is not cut off keeps this goroutine until the tests end
 		answer.Body.Close()
 	}()
 	return answer, nil

@@ -40,6 +40,7 @@ func (a *admission) waitEmpty(ctx context.Context, limit time.Duration) {
 	}
 }
 
+// An admittingListener accepts a connection only when there is a place for it.
 type admittingListener struct {
 	*net.TCPListener
 	admission *admission
@@ -49,7 +50,6 @@ type admittingListener struct {
 }
 
 func (l *admittingListener) Accept() (net.Conn, error) {
-	// A connection is accepted first, so that a listener that is closed lets go of its place.
 	select {
 	case l.admission.places <- struct{}{}:
 	case <-l.closed:
@@ -68,6 +68,7 @@ func (l *admittingListener) Close() error {
 	return l.TCPListener.Close()
 }
 
+// A clientConn gives its place back when it is closed.
 type clientConn struct {
 	*net.TCPConn
 	admission *admission

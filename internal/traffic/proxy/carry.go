@@ -44,11 +44,16 @@ func (s *server) carry(w http.ResponseWriter, r *http.Request, find lookup) {
 		return
 	}
 	stop := context.AfterFunc(r.Context(), func() { f.abort(clientGone) })
+	returned := false
+	defer func() {
+		f.count(failed) // it is counted already, unless something panicked
+		f.leave()
+		if stop() && returned {
+			f.free() // else the abort of a client that has just gone still uses the flight
+		}
+	}()
 	broken := s.exchange(f, w, r, find)
-	f.leave()
-	if stop() {
-		f.free() // else the abort of a client that has just gone still uses the flight
-	}
+	returned = true
 	if broken {
 		// The client must see that its answer is not complete: end the connection.
 		panic(http.ErrAbortHandler)

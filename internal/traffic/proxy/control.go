@@ -18,8 +18,8 @@ type control struct {
 	server  *server                                       // nil until serve
 	begin   func(c serveCall, fds []int) (*server, error) // makes the server, once
 	leave   func(leaveCall)                               // begins the end of the process
-	mu      sync.Mutex
-	writers map[*net.UnixConn]*sync.Mutex
+	mu      sync.Mutex                                    // guards server and writers
+	writers map[*net.UnixConn]*sync.Mutex                 // one message at a time on each connection
 }
 
 // handle answers one connection's calls, one after the other, until it ends.

@@ -14,6 +14,25 @@
 // instead of being refused. A later agent gets the listeners back from the running proxy.
 // A new binary takes the sockets over while the old process finishes what it has begun.
 //
+// # What is counted
+//
+// A request belongs to a place, and to the deployment that its route names, from when its head
+// has been read and its route found. From then on it is counted exactly once:
+//
+//   - served, when the last byte of a copy's answer was handed to the connection, whatever its
+//     status. An answer without an end counts when its head is written: an upgraded connection
+//     (a websocket) and a stream of server-sent events;
+//   - failed, when the proxy answered with 502, 503 or 504, or the answer was cut short by the
+//     copy or because the drain time was over;
+//   - client gone, when the client ended first;
+//   - unknown, when the proxy itself was killed before any of these.
+//
+// Requests for no place (404, CONNECT, malformed ones) are nobody's and not counted. What was in
+// flight on a copy when traffic moved away from it counts at the switch, for the deployment
+// that it moved to, and then as drained or cut off; a killed proxy leaves those in neither.
+//
+// # Files
+//
 // In DIR the proxy keeps routes.log (what it was told last, so that it serves at once when it
 // starts again), counters.map (the ledgers, a mapped file that survives any death of the
 // process, see countersFile), lane.0 and lane.1 (locks, see lanes.go), address (the

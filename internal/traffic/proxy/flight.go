@@ -97,6 +97,13 @@ func (f *flight) leave() {
 	}
 }
 
+// progress says that the copy has good reason not to have answered yet: the request still comes.
+func (f *flight) progress() {
+	if since := f.waitingSince.Load(); since != 0 {
+		f.waitingSince.CompareAndSwap(since, int64(clock()))
+	}
+}
+
 var past = time.Unix(1, 0)
 
 // abort ends the flight: whatever it waits for returns at once. The first reason counts.

@@ -58,7 +58,7 @@ func (l *ledger) drainedAfter(ms int64, cut bool) {
 	}
 }
 
-// Ledgers are the ledgers of every place, in the counters file. Only the process that takes
+// ledgers are the ledgers of every place, in the counters file. Only the process that takes
 // new requests opens and drops them.
 type ledgers struct {
 	dir  string

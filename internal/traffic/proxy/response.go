@@ -184,7 +184,7 @@ func (a *answer) body(r *bufio.Reader) io.Reader {
 	}
 }
 
-// Exactly reads that many bytes; fewer are an error.
+// exactly reads that many bytes; fewer are an error.
 type exactly struct {
 	r    *bufio.Reader
 	left int64

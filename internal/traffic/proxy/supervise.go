@@ -22,8 +22,8 @@ type proxyProcess struct {
 const (
 	startTimeout = 10 * time.Second
 	maxBackOff   = 5 * time.Second
-	healthyAfter = 5 * time.Second // a proxy that lived that long is restarted at once
-	maxLog       = 1 << 20         // proxy.log begins anew above it
+	healthyAfter = time.Second // a proxy that lived that long is restarted at once
+	maxLog       = 1 << 20     // proxy.log begins anew above it
 )
 
 // supervise starts the proxy again whenever it dies, until the driver is closed. The end of

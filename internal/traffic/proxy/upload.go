@@ -98,6 +98,7 @@ func (u *upload) copy(c net.Conn, buf *[uploadSize]byte) bool {
 		}
 		n, err := u.r.Body.Read(buf[chunkHead : chunkHead+copySize])
 		total += int64(n)
+		u.f.progress()
 		// Known before the last piece is written, and so before the copy can answer to it.
 		if isEOF(err) || !chunks && total == u.r.ContentLength {
 			u.whole.Store(true)
