@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -300,7 +302,7 @@ func (p *plant) observe(desired []andon.Desired) {
 		}
 		o.Routes = append(o.Routes, route)
 	}
-	for id := range p.seen {
+	for _, id := range slices.Sorted(maps.Keys(p.seen)) {
 		if !wanted[id] {
 			o.Instances = append(o.Instances, andon.InstanceState{ID: id, Phase: andon.PhaseStopped})
 			delete(p.seen, id)
@@ -312,7 +314,7 @@ func (p *plant) observe(desired []andon.Desired) {
 // fails makes the job of a stage fail for one commit.
 func fails(letter string, stage andon.StageName) func(andon.Lease) *andon.TaskResult {
 	return func(l andon.Lease) *andon.TaskResult {
-		if l.Task.Commit[:1] != andon.CommitID(letter) || l.Task.Stage != stage {
+		if l.Task.Kind != andon.TaskJob || l.Task.Commit[:1] != andon.CommitID(letter) || l.Task.Stage != stage {
 			return nil
 		}
 		return &andon.TaskResult{Outcome: andon.Failed, ExitCode: 1, Reason: "step test/accept.sh exited with 1"}
