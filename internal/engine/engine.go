@@ -202,6 +202,10 @@ func (e *Engine) serve(ctx context.Context, batch []request) {
 		spans[i] = [2]int{from, len(events)}
 	}
 	committed, err := e.commit(ctx, events)
+	if len(committed) > 0 {
+		// Before the answers: whoever got one and then asks for the head finds its own events.
+		e.tell(committed, now)
+	}
 	for i, r := range batch {
 		switch {
 		case err != nil && r.view == nil:
@@ -214,8 +218,8 @@ func (e *Engine) serve(ctx context.Context, batch []request) {
 		}
 		r.answer <- answers[i]
 	}
-	if err == nil && len(committed) > 0 {
-		e.tell(committed, now)
+	if len(committed) > 0 && e.head-e.snapshotAt >= snapshotEvery {
+		e.saveSnapshot()
 	}
 }
 
@@ -252,7 +256,4 @@ func (e *Engine) tell(committed []andon.Event, now time.Time) {
 	e.agents.note(committed, e.state, now)
 	e.counters.note(committed)
 	e.hub.publish(committed)
-	if e.head-e.snapshotAt >= snapshotEvery {
-		e.saveSnapshot()
-	}
 }
