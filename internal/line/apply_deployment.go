@@ -14,7 +14,12 @@ const keptGood = 20
 func (s *State) applyPlanned(plan andon.Plan, at time.Time) {
 	p := s.place(plan.Place)
 	p.Deployments++
-	p.Queued = append(p.Queued, &Deployment{Plan: plan, Planned: at})
+	d := &Deployment{Plan: plan, Planned: at}
+	if plan.Kind == andon.DeployRollback { // before all that people asked for
+		p.Queued = slices.Insert(p.Queued, 0, d)
+	} else {
+		p.Queued = append(p.Queued, d)
+	}
 	s.todo.markPlace(plan.Place)
 	s.todo.markService(plan.Service)
 }

@@ -307,6 +307,10 @@ func (c *checks) quiescent() {
 		if p.Active == nil && len(p.Queued) == 0 {
 			continue
 		}
+		if d := p.Active; d != nil && d.Step != andon.StepReverting {
+			ref := andon.VersionRef{Service: d.Plan.Service, Number: d.Plan.Release.Version}
+			c.want(!c.bad[ref], "%s goes on and %s is quarantined", d.Plan.ID, ref)
+		}
 		bodies, waits := s.placeNext(p, now)
 		if len(bodies) > 0 {
 			c.want(!p.wake.IsZero() && !now.Before(p.wake), "%s could move on with %T %+v at %s, woken at %s", p.Place, bodies[0], bodies[0], now, p.wake)

@@ -231,6 +231,35 @@ func TestRollback_KeepsOutWhatWasOnItsWay(t *testing.T) {
 	}
 }
 
+func TestRollback_StopsTheBadVersionInOtherEnvironmentsToo(t *testing.T) {
+	p := newPlant(t)
+	p.Deployed("a")
+	p.Push("b")
+	p.At("production", andon.StepSoaking)
+	p.must(Rollback{Place: andon.Place{Service: "shop", Environment: "test"}, Reason: "it is bad"})
+	p.Settle()
+	if p.Live("test") != 1 || p.Live("production") != 1 {
+		t.Errorf("live: test %d, production %d", p.Live("test"), p.Live("production"))
+	}
+}
+
+func TestRollback_ComesBeforeAStageThatWaitsForItsAgent(t *testing.T) {
+	p := newPlant(t)
+	p.Deployed("a")
+	p.Deployed("b")
+	p.pipe = withGate(p.pipe, "production")
+	p.Push("c")
+	p.Settle()
+	p.world.lose(p.world.agents["local"])
+	p.must(Promote{Version: p.ref(3), Stage: "production"})
+	p.must(Rollback{Place: andon.Place{Service: "shop", Environment: "production"}})
+	p.world.connect("local", 2)
+	p.Settle()
+	if p.Live("production") != 1 {
+		t.Errorf("%d is live", p.Live("production"))
+	}
+}
+
 func TestRollback_WithNothingToGoBackTo(t *testing.T) {
 	p := newPlant(t)
 	pl := andon.Place{Service: "shop", Environment: "production"}

@@ -105,15 +105,16 @@ func (r Rollback) target(p *Place, bad andon.VersionNumber, back *andon.Release)
 		WithHint("`andon log %s` shows what was live there", p.Place.Service)
 }
 
-// clearWay quarantines the bad version, ends its way and its deployments, and turns the active
-// deployment back.
+// clearWay turns the active deployment of the place back, quarantines the bad version, and ends
+// its way and its deployments to other environments too.
 func (d *decision) clearWay(p *Place, bad andon.VersionNumber, reason string) {
-	if a := p.Active; a != nil && a.Step != andon.StepReverting {
-		d.emit(d.s.revert(p, andon.Aborted, reason)...)
-	}
-	for _, q := range append([]*Deployment(nil), p.Queued...) {
-		if q.Plan.Release.Version == bad {
-			d.emit(d.s.deploymentEnd(p, q, andon.Cancelled, reason))
+	for _, env := range sorted(d.s.Environments) {
+		q := d.s.Places[andon.Place{Service: p.Place.Service, Environment: env}.Key()]
+		if q == nil || q.Active == nil || q.Active.Step == andon.StepReverting {
+			continue
+		}
+		if q == p || q.Active.Plan.Release.Version == bad {
+			d.emit(d.s.revert(q, andon.Aborted, reason)...)
 		}
 	}
 	ref := andon.VersionRef{Service: p.Place.Service, Number: bad}
