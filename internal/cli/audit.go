@@ -56,9 +56,9 @@ type verification struct {
 }
 
 // Run checks every link and every event of the journal in a data directory, also beside a
-// server that writes it. It needs --data, or looks where `andon server` keeps a plant by default.
+// server that writes it.
 func (cmd *auditVerifyCmd) Run(c *call) error {
-	dir, err := c.dataDir()
+	dir, err := c.ownPlant()
 	if err != nil {
 		return err
 	}

@@ -3,13 +3,15 @@ package cli
 import "github.com/andon-cd/andon/api"
 
 type cancelCmd struct {
-	What   []string `arg:"" name:"service version [stage] | deployment" help:"As in: shop 42, shop@42 acceptance, or shop.production.7."`
-	Reason string   `short:"m" placeholder:"TEXT" help:"Why; it is kept in the audit."`
+	What    string `arg:"" name:"service" help:"The service; or shop@42, without a version behind it; or a deployment: shop.production.7."`
+	Version string `arg:"" optional:"" help:"A version's number, or the beginning of its commit."`
+	Stage   string `arg:"" optional:"" help:"Only if it is at this stage."`
+	Reason  string `short:"m" placeholder:"TEXT" help:"Why; it is kept in the audit."`
 }
 
 // Run ends a version's way or a deployment.
 func (cmd *cancelCmd) Run(c *call) error {
-	s, ok := subjectOf(cmd.What)
+	s, ok := subjectOf(cmd.What, cmd.Version, cmd.Stage)
 	if !ok {
 		return usage("cancel needs a version or a deployment", "Write `andon cancel shop 42` or `andon cancel shop.production.7`.")
 	}

@@ -18,7 +18,7 @@ import (
 const pipelineFile = "andon.yaml"
 
 type checkCmd struct {
-	Path string `arg:"" optional:"" default:"." name:"dir|file" help:"A repository, or the file itself; - is standard input."`
+	Path string `arg:"" optional:"" default:"." help:"A repository, or the file itself; - is standard input."`
 }
 
 // A checked is what `andon check --json` prints.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -26,6 +27,7 @@ type call struct {
 	ctx        context.Context
 	json       bool
 	connection connection
+	spokenTo   plant // by client; to say what to do when it does not answer
 }
 
 // A plant is where a command found the one to speak to.
@@ -48,7 +50,30 @@ func (c *call) client() (*api.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.spokenTo = p
 	return &api.Client{Server: p.URL, Token: p.Token}, nil
+}
+
+// withAdvice returns err with what helps for the plant that the command spoke to.
+func (c *call) withAdvice(err error) error {
+	e, ok := errors.AsType[*api.Error](err)
+	if !ok || c.spokenTo.URL == "" {
+		return err
+	}
+	better := *e
+	switch dir := c.spokenTo.Dir; {
+	case e.Kind == api.KindUnreachable && dir != "":
+		better.Hint = fmt.Sprintf("Start it with `andon server --data %s`, or name another one with --server.", quoted(dir))
+	case e.Kind == api.KindSignIn && c.spokenTo.Token == "":
+		better.Message = "the plant at " + c.spokenTo.URL + " wants to know who you are"
+		better.Hint = "Give its token with --token or ANDON_TOKEN; it is in admin.token of its data directory."
+	case e.Kind == api.KindSignIn:
+		better.Message = "the plant at " + c.spokenTo.URL + " does not know this token"
+		better.Hint = "Its token is in admin.token of its data directory; see --token, ANDON_TOKEN and --data."
+	default:
+		return err
+	}
+	return &better
 }
 
 // plant finds the plant: what the flags say, then the environment, then a data directory, then

@@ -9,14 +9,16 @@ import (
 )
 
 type deployCmd struct {
-	Version []string `arg:"" name:"service version environment" help:"As in: shop 42 production, or shop@42 production."`
-	Plan    bool     `help:"Only say what it would change."`
-	Reason  string   `short:"m" placeholder:"TEXT" help:"Why; it is kept in the audit."`
+	Service     string `arg:"" help:"The service; or shop@42, without a version behind it."`
+	Version     string `arg:"" help:"A version's number, or the beginning of its commit."`
+	Environment string `arg:"" optional:"" help:"Where."`
+	Plan        bool   `help:"Only say what it would change."`
+	Reason      string `short:"m" placeholder:"TEXT" help:"Why; it is kept in the audit."`
 }
 
 // Run asks for a version in an environment.
 func (cmd *deployCmd) Run(c *call) error {
-	s, ok := subjectOf(cmd.Version)
+	s, ok := subjectOf(cmd.Service, cmd.Version, cmd.Environment)
 	if !ok || s.deployment != "" || s.stage == "" {
 		return usage("deploy needs a service, a version and an environment", "Write `andon deploy shop 42 production`.")
 	}

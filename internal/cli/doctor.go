@@ -17,7 +17,7 @@ type finding struct {
 
 // Run looks at what a plant needs of this machine. It ends with 1 if something is missing.
 func (cmd *doctorCmd) Run(c *call) error {
-	dir, err := c.dataDir()
+	dir, err := c.ownPlant()
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 type logCmd struct {
-	Version string `arg:"" name:"shop[@42] | log" help:"A service (its newest version), a version, or the name of one log."`
+	Version string `arg:"" name:"version" help:"shop (its newest version), shop@42, or the name of one log."`
 	Env     string `placeholder:"ENVIRONMENT" aliases:"environment" help:"The running copies of the service there, and not its jobs."`
 	Stage   string `placeholder:"STAGE" help:"Only this stage."`
 	Job     string `placeholder:"JOB" help:"Only this job."`

@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string, t *terminal) (code int) {
 		return t.fail(misuse(err), p.JSON || slices.Contains(rest, "--json"))
 	}
 	c := &call{terminal: t, ctx: ctx, json: p.JSON, connection: p.Plant}
-	return t.fail(parsed.Run(c), p.JSON)
+	return t.fail(c.withAdvice(parsed.Run(c)), p.JSON)
 }
 
 // newParser returns the parser of the whole command line. What it prints goes to t.

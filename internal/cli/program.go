@@ -5,7 +5,7 @@ import "github.com/alecthomas/kong"
 // A program is the whole command line. A command is a field here and a file of its own.
 type program struct {
 	Plant connection `embed:""`
-	JSON  bool       `name:"json" group:"every" help:"Print JSON: one object, or one a line with -f. Errors are JSON too, on stderr."`
+	JSON  bool       `name:"json" group:"every" help:"Print JSON: one object, or one a line with -f; errors too."`
 
 	Server serverCmd `cmd:"" group:"start" help:"Run a plant: server, agent, git, registry and proxy."`
 	Demo   demoCmd   `cmd:"" group:"start" help:"Watch a whole plant take a service to production and back."`
@@ -49,6 +49,6 @@ func groups() []kong.Group {
 		{Key: "move", Title: "Act:"},
 		{Key: "keep", Title: "Keep:"},
 		{Key: "plant", Title: "Which plant (default: the last one that you started here):"},
-		{Key: "every", Title: "Every command:"},
+		{Key: "every", Title: "Form of the answer:"},
 	}
 }

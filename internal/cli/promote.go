@@ -3,13 +3,15 @@ package cli
 import "github.com/andon-cd/andon/api"
 
 type promoteCmd struct {
-	Version []string `arg:"" name:"service version stage" help:"As in: shop 42 production, or shop@42 production."`
-	Reason  string   `short:"m" placeholder:"TEXT" help:"Why; it is kept in the audit."`
+	Service string `arg:"" help:"The service; or shop@42, without a version behind it."`
+	Version string `arg:"" help:"A version's number, or the beginning of its commit."`
+	Stage   string `arg:"" optional:"" help:"The stage to let it into."`
+	Reason  string `short:"m" placeholder:"TEXT" help:"Why; it is kept in the audit."`
 }
 
 // Run admits a version past a manual gate.
 func (cmd *promoteCmd) Run(c *call) error {
-	s, ok := subjectOf(cmd.Version)
+	s, ok := subjectOf(cmd.Service, cmd.Version, cmd.Stage)
 	if !ok || s.deployment != "" || s.stage == "" {
 		return usage("promote needs a service, a version and a stage", "Write `andon promote shop 42 production`.")
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -22,11 +23,11 @@ type subject struct {
 	deployment              string
 }
 
-// subjectOf reads the words behind a verb: DEPLOYMENT, SERVICE VERSION [STAGE], or
-// SERVICE@VERSION [STAGE].
-func subjectOf(words []string) (subject, bool) {
+// subjectOf reads the words behind a verb, of which those at the end may be empty: DEPLOYMENT,
+// SERVICE VERSION [STAGE], or SERVICE@VERSION [STAGE].
+func subjectOf(words ...string) (subject, bool) {
 	service, version := splitVersion(words[0])
-	rest := words[1:]
+	rest := slices.DeleteFunc(words[1:], func(w string) bool { return w == "" })
 	if deploymentForm.MatchString(service) && version == "" {
 		return subject{deployment: service}, len(rest) == 0
 	}

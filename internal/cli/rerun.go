@@ -3,12 +3,14 @@ package cli
 import "github.com/andon-cd/andon/api"
 
 type rerunCmd struct {
-	What []string `arg:"" name:"service version [stage] | deployment" help:"As in: shop 42, shop@42 acceptance, or shop.production.7."`
+	What    string `arg:"" name:"service" help:"The service; or shop@42, without a version behind it; or a deployment: shop.production.7."`
+	Version string `arg:"" optional:"" help:"A version's number, or the beginning of its commit."`
+	Stage   string `arg:"" optional:"" help:"The stage to go back to; where it stopped if left out."`
 }
 
 // Run runs a version's stage or a deployment again.
 func (cmd *rerunCmd) Run(c *call) error {
-	s, ok := subjectOf(cmd.What)
+	s, ok := subjectOf(cmd.What, cmd.Version, cmd.Stage)
 	if !ok {
 		return usage("rerun needs a version or a deployment", "Write `andon rerun shop 42` or `andon rerun shop.production.7`.")
 	}

@@ -4,26 +4,33 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 )
 
-// A table is aligned text. Cells must not be coloured unless they are the last of their row.
+// A table is text in columns.
 type table struct{ rows [][]string }
 
 func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 
 // write writes the rows, each behind an indent, in columns two spaces apart.
 func (t *table) write(w io.Writer, indent string) {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var widths []int
 	for _, cells := range t.rows {
-		last := len(cells)
-		for last > 1 && cells[last-1] == "" {
-			last--
+		for i, cell := range cells {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
-		fmt.Fprintf(tw, "%s%s\n", indent, strings.Join(cells[:last], "\t"))
 	}
-	tw.Flush()
+	for _, cells := range t.rows {
+		var line strings.Builder
+		for i, cell := range cells {
+			fmt.Fprintf(&line, "%-*s  ", widths[i], cell)
+		}
+		fmt.Fprintln(w, indent+strings.TrimRight(line.String(), " "))
+	}
 }
 
 // span returns a duration as people say it: 450ms, 3.2s, 4m10s, 2h5m, 3d4h.

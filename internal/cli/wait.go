@@ -9,7 +9,7 @@ import (
 )
 
 type waitCmd struct {
-	Version string        `arg:"" name:"shop[@commit|number]" help:"A service means its newest version at this moment."`
+	Version string        `arg:"" help:"shop (its newest version at this moment), shop@42, or shop@COMMIT."`
 	For     string        `required:"" placeholder:"WHAT" help:"built, release-candidate, certified, live:ENVIRONMENT, stopped or ended."`
 	Timeout time.Duration `placeholder:"2m" help:"How long at most; without it, as long as it takes."`
 }
@@ -43,7 +43,7 @@ func (cmd *waitCmd) say(c *call, w api.Waited) error {
 	if c.json {
 		c.sayJSON(c.out, w)
 	} else if w.State == api.WaitReached {
-		fmt.Fprintf(c.out, "%s %d: %s\n", w.Service, w.Version, printable(w.Reason))
+		fmt.Fprintln(c.out, capital(printable(w.Reason))+".")
 	}
 	about := fmt.Sprintf("andon why %s@%d", w.Service, w.Version)
 	switch w.State {
@@ -51,7 +51,7 @@ func (cmd *waitCmd) say(c *call, w api.Waited) error {
 		return nil
 	case api.WaitUnreachable:
 		return &api.Error{
-			Kind: api.KindConflict, Message: fmt.Sprintf("%s %d: %s", w.Service, w.Version, w.Reason),
+			Kind: api.KindConflict, Message: fmt.Sprintf("%s %d cannot be %s any more: %s", w.Service, w.Version, w.For, w.Reason),
 			Hint: "See `" + about + "`.",
 		}
 	default:

@@ -10,7 +10,7 @@ import (
 )
 
 type whyCmd struct {
-	About string `arg:"" optional:"" name:"shop[@42] | deployment | cord" help:"What does not move; everything if left out."`
+	About string `arg:"" optional:"" name:"what" help:"shop, shop@42, a deployment (shop.production.7) or a cord (cord-3); everything if left out."`
 }
 
 // Run says what holds what back.
