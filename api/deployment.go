@@ -23,6 +23,7 @@ type Deployment struct {
 	Outcome     Outcome        `json:"outcome,omitempty"`
 	Reason      string         `json:"reason,omitempty" doc:"why it reverts, or ended as it did"`
 	Ledger      *Ledger        `json:"ledger,omitempty" doc:"of a deployment that goes on, or whose version is live: as of now"`
+	Position    int64          `json:"position" doc:"in the journal, of its plan; the key of pages"`
 }
 
 // A DeploymentDetail is one deployment in full.

@@ -110,6 +110,10 @@ func (a *API) describeStreams() {
 		Responses: map[string]*huma.Response{"200": {Description: "The bytes", Content: map[string]*huma.MediaType{"text/plain": {}}}},
 	})
 	a.huma.OpenAPI().AddOperation(&huma.Operation{
+		OperationID: "backup", Method: http.MethodGet, Path: "/api/v1/backup", Summary: "The whole plant as one file, for andon restore",
+		Responses: map[string]*huma.Response{"200": {Description: "The file", Content: map[string]*huma.MediaType{"application/gzip": {}}}},
+	})
+	a.huma.OpenAPI().AddOperation(&huma.Operation{
 		OperationID: "events", Method: http.MethodGet, Path: "/api/v1/events", Summary: "The journal as server-sent events",
 		Parameters: []*huma.Param{whole("after", "the position to go on behind; left out: only what happens from now on"), text("Last-Event-ID", "header", "the same, as browsers send it")},
 		Responses:  map[string]*huma.Response{"200": {Description: "Events; the ID of each is its position", Content: map[string]*huma.MediaType{"text/event-stream": {}}}},

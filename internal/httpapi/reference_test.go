@@ -107,7 +107,7 @@ func TestReference_ShowsWhatThePlantAnswers(t *testing.T) {
 	schemas := newSchemas(t, spec)
 	var doc bytes.Buffer
 	doc.WriteString(referenceIntroduction)
-	shown := map[string]bool{"log-bytes": true, "events": true}
+	shown := map[string]bool{"log-bytes": true, "events": true, "backup": true}
 	for _, e := range examples {
 		if do := before[e.id]; do != nil {
 			do(p)
@@ -191,6 +191,8 @@ func describeStreams(doc *bytes.Buffer, ops map[string]operation, text string) {
 	fmt.Fprintf(doc, "\n### %s\n\n`%s %s`\n", o.Summary, o.method, o.path)
 	parameters(doc, o)
 	doc.WriteString(referenceEvents)
+	o = ops["backup"]
+	fmt.Fprintf(doc, "\n### %s\n\n`%s %s`\n\nWhat the connection has brought when it is cut is no backup: the answer must end by itself.\n", o.Summary, o.method, o.path)
 }
 
 // compare checks the reference, or writes it with -update.

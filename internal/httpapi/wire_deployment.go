@@ -19,6 +19,7 @@ func wireDeployment(d history.DeploymentSummary) api.Deployment {
 		Stage: string(d.Stage), By: string(d.By), Why: d.Why, Artifact: string(d.Artifact),
 		Planned: d.Planned.UTC(), Started: moment(d.Started), Ended: moment(d.Ended), TookMS: between(d.Started, d.Ended),
 		Step: api.DeploymentStep(d.Step), Outcome: api.Outcome(d.Outcome), Reason: d.Reason, Ledger: wireLedger(d.Ledger),
+		Position: int64(d.Seq),
 	}
 }
 

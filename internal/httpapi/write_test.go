@@ -1,0 +1,140 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+func TestAddService_KeepsTheCredentialAndNeverShowsIt(t *testing.T) {
+	p := newPlant(t)
+	add := api.AddService{Service: "cart", Repository: "https://git.example/private/cart.git"}
+	if _, err := p.client.AddService(t.Context(), add); kindOf(err) != api.KindUnreachable {
+		t.Errorf("a repository that does not let us in: %v", err)
+	}
+	add.Credential = &api.Credential{Token: "s3cret", HookSecret: "h00k"}
+	d, err := p.client.AddService(t.Context(), add)
+	p.must(err)
+	if d.Service != "cart" {
+		t.Errorf("%+v", d)
+	}
+	kept, err := p.api.Secrets.Get("cart")
+	if err != nil || kept.Token != "s3cret" || kept.Hook != "h00k" {
+		t.Errorf("%+v %v", kept, err)
+	}
+	s, err := p.client.Service(t.Context(), "cart")
+	p.must(err)
+	if s.Trunk != "trunk" || s.Repository != add.Repository || s.Git != "" {
+		t.Errorf("%+v", s.Service)
+	}
+	for _, path := range []string{"/api/v1/services", "/api/v1/services/cart", "/api/v1/audit", "/api/v1/status", "/openapi.json"} {
+		if _, body := p.ask("GET", path, bearer(admin), ""); strings.Contains(body, "s3cret") || strings.Contains(body, "h00k") {
+			t.Errorf("%s shows the credential", path)
+		}
+	}
+	// A second one of the name is refused, and does not touch the first one's credential.
+	add.Credential = &api.Credential{Token: "other"}
+	if _, err := p.client.AddService(t.Context(), add); kindOf(err) != api.KindConflict {
+		t.Errorf("a service that is there: %v", err)
+	}
+	if kept, err := p.api.Secrets.Get("cart"); err != nil || kept.Token != "s3cret" {
+		t.Errorf("%+v %v", kept, err)
+	}
+	_, err = p.client.RemoveService(t.Context(), "cart", "sold")
+	p.must(err)
+	if kept, err := p.api.Secrets.Get("cart"); err != nil || kept.Token != "" {
+		t.Errorf("the credential of a removed service stays: %+v %v", kept, err)
+	}
+}
+
+func TestAddService_RefusesBadInput(t *testing.T) {
+	p := newPlant(t)
+	for name, add := range map[string]api.AddService{
+		"a name":          {Service: "No Name"},
+		"two credentials": {Service: "cart", Repository: "x", Credential: &api.Credential{Token: "t", SSHKey: "k"}},
+	} {
+		if _, err := p.client.AddService(t.Context(), add); kindOf(err) != api.KindInvalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestDeploy_APlanAloneChangesNothing(t *testing.T) {
+	p := story(t)
+	head := p.engine.Head()
+	d, err := p.client.Deploy(t.Context(), "shop", "1", api.Deploy{Environment: "production", PlanOnly: true})
+	p.must(err)
+	if p.engine.Head() != head || d.Deployment != "" || d.Plan == nil {
+		t.Fatalf("%+v", d)
+	}
+	changes := d.Plan.Changes
+	if len(changes.Commits) != 1 || changes.Commits[0].Version != 2 || changes.Artifact.Same || changes.Copies != (api.CountsChange{From: 2, To: 2}) {
+		t.Errorf("%+v", changes)
+	}
+	if len(changes.Environment) != 1 || changes.Environment[0] != (api.KeyChange{Key: "GREETING", Change: "changed"}) {
+		t.Errorf("the variables that change are %+v", changes.Environment)
+	}
+	if text, err := json.Marshal(d); err != nil || strings.Contains(string(text), "welcome") {
+		t.Errorf("the plan shows a value: %s %v", text, err)
+	}
+	if _, err := p.client.Deploy(t.Context(), "shop", "3", api.Deploy{Environment: "production", PlanOnly: true}); kindOf(err) != api.KindRefused {
+		t.Errorf("the plan of a rejected version: %v", err)
+	}
+}
+
+func TestWhy_FollowsTheReasonsOfReasons(t *testing.T) {
+	p := story(t)
+	w, err := p.client.Why(t.Context(), api.WhyQuestion{Service: "shop", Version: "4"})
+	p.must(err)
+	if w.Moves || len(w.Waits) == 0 || w.Waits[0].Kind != api.WaitTask || w.About != "shop 4" {
+		t.Errorf("%+v", w)
+	}
+	w, err = p.client.Why(t.Context(), api.WhyQuestion{Cord: "cord-1"})
+	p.must(err)
+	if len(w.Cords) != 1 || !strings.Contains(w.Sentence, "passes stage acceptance releases it") {
+		t.Errorf("%+v", w)
+	}
+	for q, want := range map[api.WhyQuestion]api.Kind{
+		{Service: "nothing"}: api.KindNotFound, {Version: "3"}: api.KindInvalid, {Cord: "cord-9"}: api.KindNotFound, {Environment: "moon"}: api.KindNotFound,
+	} {
+		if _, err := p.client.Why(t.Context(), q); kindOf(err) != want {
+			t.Errorf("%+v: %v", q, err)
+		}
+	}
+}
+
+func TestWhy_AVersionBehindAnotherNamesWhatHoldsThatOne(t *testing.T) {
+	p := newPlant(t)
+	p.connect()
+	p.holds = func(l andon.Lease) bool { return l.Task.Stage == "acceptance" && l.Task.Kind == andon.TaskJob }
+	p.push("a", "main", "Sell things", shopYAML)
+	p.settle()
+	p.push("b", "main", "Sell more", shopYAML)
+	p.settle() // 1 has the place test for its stage; 2 waits for it
+	w, err := p.client.Why(t.Context(), api.WhyQuestion{Service: "shop", Version: "2"})
+	p.must(err)
+	if len(w.Waits) != 1 || w.Waits[0].Kind != api.WaitLock || len(w.Waits[0].Because) != 1 || w.Waits[0].Because[0].Kind != api.WaitTask {
+		t.Fatalf("%+v", w.Waits)
+	}
+	if w.Sentence != w.Waits[0].Because[0].Reason {
+		t.Errorf("the sentence is %q", w.Sentence)
+	}
+}
+
+func TestNew_IsQuick(t *testing.T) {
+	p := newPlant(t)
+	best := time.Hour
+	for range 5 {
+		began := time.Now()
+		New(p.api.Config)
+		best = min(best, time.Since(began))
+	}
+	t.Logf("describing the API took %s", best)
+	if best > 200*time.Millisecond {
+		t.Errorf("describing the API took %s", best)
+	}
+}
