@@ -41,8 +41,9 @@ func (a *API) guard(next http.Handler) http.Handler {
 			return
 		}
 		next.ServeHTTP(out, r)
-		if out.status >= 500 && !out.explained(r) {
-			a.Log.Error("a request was answered with a failure", "method", r.Method, "path", r.URL.Path, "status", out.status)
+		if out.status >= 500 && areaOf(r.URL.Path) == "/v2/" {
+			// The library of the registry keeps its reasons to itself.
+			a.Log.Error("the registry failed to answer", "method", r.Method, "path", r.URL.Path, "status", out.status)
 		}
 	})
 }
@@ -133,9 +134,4 @@ func (w *writer) began() {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-}
-
-// explained reports whether the failure was logged with its cause, or is none of ours.
-func (w *writer) explained(r *http.Request) bool {
-	return areaOf(r.URL.Path) != "/v2/"
 }

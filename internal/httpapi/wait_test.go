@@ -45,7 +45,7 @@ func TestWait_AnswersAtOnceWhatIsDecided(t *testing.T) {
 		{"4", "certified", api.WaitTimeout},
 		{"4", "live:production", api.WaitTimeout},
 		{"4", "ended", api.WaitTimeout},
-		{"5", "built", api.WaitTimeout}, // no slot is free
+		{"5", "built", api.WaitTimeout},              // no slot is free
 		{"", "live:production", api.WaitUnreachable}, // the newest is on a branch
 		{"5", "release-candidate", api.WaitUnreachable},
 	} {
