@@ -1,0 +1,132 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The exit codes of the contract for scripts.
+const (
+	done = iota
+	failed
+	misused
+	refused
+	unreachable
+	timedOut
+)
+
+// commandTimeout bounds one command of the scenarios.
+const commandTimeout = 2 * time.Minute
+
+// A result is how a command ended.
+type result struct {
+	code     int
+	out, err string
+}
+
+func (r result) String() string {
+	return fmt.Sprintf("exit code %d\nstdout: %s\nstderr: %s", r.code, r.out, r.err)
+}
+
+// execute runs a command in a directory, with that environment alone.
+func execute(t testing.TB, dir string, environment []string, name string, args ...string) result {
+	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Env = dir, environment
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	r := result{out: out.String(), err: errs.String()}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		r.code = exit.ExitCode()
+	} else if err != nil {
+		t.Errorf("%s %s: %v", name, strings.Join(args, " "), err)
+		r.code = -1
+	}
+	if strings.Contains(r.err, "WARNING: DATA RACE") {
+		t.Errorf("%s %s: %s", name, strings.Join(args, " "), r.err)
+	}
+	return r
+}
+
+// environmentIn returns the environment of a user who lives in a directory and has nothing else.
+func environmentIn(home string) []string {
+	environment := []string{
+		"HOME=" + home, "XDG_CONFIG_HOME=" + home + "/.config", "XDG_DATA_HOME=" + home + "/.local/share",
+		"XDG_STATE_HOME=" + home + "/.local/state", "XDG_CACHE_HOME=" + home + "/.cache",
+		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_TERMINAL_PROMPT=0",
+		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com", "GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.com",
+		"LANG=C.UTF-8", "NO_COLOR=1", "GORACE=halt_on_error=1 exitcode=66",
+	}
+	for _, name := range []string{"PATH", "USER", "GOFLAGS", "GOPROXY", "GOSUMDB", "GOROOT", "TZ"} {
+		if value, ok := os.LookupEnv(name); ok {
+			environment = append(environment, name+"="+value)
+		}
+	}
+	return environment
+}
+
+// wants fails the test unless the command ended with that code.
+func (r result) wants(t testing.TB, code int, what string) result {
+	t.Helper()
+	if r.code != code {
+		t.Fatalf("%s: want exit code %d, got %s", what, code, r)
+	}
+	return r
+}
+
+// says fails the test unless what the command said contains each text.
+func (r result) says(t testing.TB, texts ...string) result {
+	t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(r.out+r.err, text) {
+			t.Fatalf("want %q in the answer, got %s", text, r)
+		}
+	}
+	return r
+}
+
+// failure returns the error that a command with --json ends with.
+func (r result) failure(t testing.TB) (kind, message string) {
+	t.Helper()
+	var answer struct {
+		Error struct{ Kind, Message string }
+	}
+	if err := json.Unmarshal([]byte(r.err), &answer); err != nil || answer.Error.Kind == "" {
+		t.Fatalf("want an error as JSON on stderr, got %s", r)
+	}
+	return answer.Error.Kind, answer.Error.Message
+}
+
+// until asks again and again, at most for so long, until the answer is no error.
+func until(t testing.TB, limit time.Duration, what string, ask func() error) {
+	t.Helper()
+	timeout := time.NewTimer(limit)
+	defer timeout.Stop()
+	ticker := time.NewTicker(25 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		err := ask()
+		if err == nil {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-timeout.C:
+			t.Fatalf("%s, not after %s: %v", what, limit, err)
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/andon-cd/andon/api"
+)
+
+const (
+	customers  = 6
+	pace       = 10 * time.Millisecond // between two requests of one customer
+	requestMax = 20 * time.Second
+)
+
+// A load is customers who use a service through the proxy all the time and count what they get.
+// They keep their connections.
+type load struct {
+	t             *testing.T
+	address, host string
+	client        *http.Client
+	quit          chan struct{}
+	crowd         sync.WaitGroup
+	door          sync.RWMutex // held for reading by each request, for writing to have silence
+
+	mu       sync.Mutex
+	sent     int64
+	codes    map[int]int64 // by status; 0: no answer
+	failures []string      // the first ones
+}
+
+// newLoad sends requests to a host of the plant's proxy until stop, or the end of the test.
+func (p *plant) newLoad(host string) *load {
+	l := &load{
+		t: p.t, address: p.proxy, host: host, quit: make(chan struct{}), codes: map[int]int64{},
+		client: &http.Client{Timeout: requestMax, Transport: &http.Transport{MaxIdleConnsPerHost: customers}},
+	}
+	for i := range customers {
+		l.crowd.Go(func() { l.customer(i) })
+	}
+	p.t.Cleanup(l.stop)
+	return l
+}
+
+// customer sends one request after the other: most are quick, some take a while, and some are
+// such as neither client nor proxy may repeat.
+func (l *load) customer(number int) {
+	ticker := time.NewTicker(pace)
+	defer ticker.Stop()
+	for n := number; ; n++ {
+		l.door.RLock()
+		switch {
+		case n%10 == 0:
+			l.request(http.MethodGet, "/slow?ms=60", nil)
+		case n%4 == 0:
+			// Reader, not *strings.Reader: with one that it can rewind, the client repeats by itself.
+			l.request(http.MethodPost, "/order", struct{ io.Reader }{strings.NewReader("one of these, please")})
+		default:
+			l.request(http.MethodGet, "/", nil)
+		}
+		l.door.RUnlock()
+		select {
+		case <-l.quit:
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (l *load) request(method, path string, body io.Reader) {
+	code, err := l.try(method, path, body)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sent++
+	l.codes[code]++
+	if err != nil && len(l.failures) < 20 {
+		l.failures = append(l.failures, fmt.Sprintf("%s %s %s: %v", time.Now().Format("15:04:05.000"), method, path, err))
+	}
+}
+
+func (l *load) try(method, path string, body io.Reader) (int, error) {
+	req, err := http.NewRequest(method, "http://"+l.address+path, body)
+	if err != nil {
+		return 0, err
+	}
+	req.Host = l.host
+	resp, err := l.client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return 0, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return resp.StatusCode, fmt.Errorf("%s: %s", resp.Status, text)
+	}
+	return resp.StatusCode, nil
+}
+
+// stop ends the load. It may be called again.
+func (l *load) stop() {
+	l.mu.Lock()
+	select {
+	case <-l.quit:
+	default:
+		close(l.quit)
+	}
+	l.mu.Unlock()
+	l.crowd.Wait()
+	l.client.CloseIdleConnections()
+}
+
+// count returns how many requests were made, and how many of them failed.
+func (l *load) count() (sent, failed int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sent, l.sent - l.codes[http.StatusOK]
+}
+
+// intact fails the test when a request failed.
+func (l *load) intact() {
+	l.t.Helper()
+	if _, failed := l.count(); failed > 0 {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.t.Fatalf("%d of %d requests failed (by status: %v); the first ones:\n%s",
+			failed, l.sent, maps.Clone(l.codes), strings.Join(l.failures, "\n"))
+	}
+}
+
+// balances waits, in silence, until the ledgers of the place say what the customers say: as many
+// requests in all, and as many that were not served. Both count from the same moment on.
+func (l *load) balances(p *plant, service, environment string) {
+	l.t.Helper()
+	l.door.Lock()
+	defer l.door.Unlock()
+	sent, failed := l.count()
+	until(l.t, 20*time.Second, "customers and ledgers agree", func() error {
+		sum, err := p.ledgers(service, environment)
+		if err != nil {
+			return err
+		}
+		if bad := sum.Failed + sum.Unknown + sum.ClientGone; sum.Requests != sent || bad != failed {
+			return fmt.Errorf("the customers made %d requests, %d of them in vain; the ledgers say %+v", sent, failed, sum)
+		}
+		return nil
+	})
+}
+
+// ledgers adds up what the proxy counted for every deployment of a place.
+func (p *plant) ledgers(service, environment string) (sum api.Ledger, err error) {
+	filter := api.DeploymentFilter{Service: service, Environment: environment, Page: api.Page{Limit: 1000}}
+	all, err := p.client.Deployments(p.t.Context(), filter)
+	if err != nil {
+		return sum, err
+	}
+	if len(all) == 1000 {
+		return sum, errors.New("there are more deployments than one page holds")
+	}
+	for _, d := range all {
+		if d.Ledger == nil {
+			continue
+		}
+		sum.Requests += d.Ledger.Requests
+		sum.Served += d.Ledger.Served
+		sum.Retried += d.Ledger.Retried
+		sum.Failed += d.Ledger.Failed
+		sum.ClientGone += d.Ledger.ClientGone
+		sum.Unknown += d.Ledger.Unknown
+		sum.CutOff += d.Ledger.CutOff
+	}
+	return sum, nil
+}

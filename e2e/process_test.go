@@ -1,0 +1,81 @@
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// A process is one that runs now, as /proc shows it.
+type process struct {
+	pid     int
+	start   string // in clock ticks since the boot: with the ID, it names one process for good
+	command string
+	environ map[string]string
+}
+
+// processesOf returns the processes that belong to a directory: whose command line, environment
+// or working directory names it. This process and ended ones are not among them.
+func processesOf(dir string) []process {
+	entries, _ := os.ReadDir("/proc")
+	var found []process
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		at := filepath.Join("/proc", entry.Name())
+		command, _ := os.ReadFile(filepath.Join(at, "cmdline"))
+		environ, _ := os.ReadFile(filepath.Join(at, "environ"))
+		cwd, _ := os.Readlink(filepath.Join(at, "cwd"))
+		mine := bytes.Contains(command, []byte(dir)) || bytes.Contains(environ, []byte(dir)) || strings.HasPrefix(cwd, dir)
+		if !mine || bytes.Contains(environ, []byte(reaperVariable+"=")) {
+			continue
+		}
+		start, alive := startOf(pid)
+		if !alive {
+			continue
+		}
+		p := process{pid: pid, start: start, command: strings.TrimSpace(strings.ReplaceAll(string(command), "\x00", " ")), environ: map[string]string{}}
+		for variable := range strings.SplitSeq(string(environ), "\x00") {
+			if name, value, ok := strings.Cut(variable, "="); ok {
+				p.environ[name] = value
+			}
+		}
+		found = append(found, p)
+	}
+	return found
+}
+
+// startOf returns when a process started; false: there is none, or it has ended and only its
+// parent does not know yet.
+func startOf(pid int) (string, bool) {
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return "", false
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // from the third on
+	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+		return "", false
+	}
+	return fields[19], true
+}
+
+// alive reports whether that very process runs.
+func (p process) alive() bool {
+	start, ok := startOf(p.pid)
+	return ok && start == p.start
+}
+
+// with returns those that have a variable in their environment.
+func with(all []process, variable string) []process {
+	var found []process
+	for _, p := range all {
+		if p.environ[variable] != "" {
+			found = append(found, p)
+		}
+	}
+	return found
+}
