@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,6 +25,10 @@ const (
 	maxHeader = 64 << 10
 	// maxErrors bounds what is kept of its errors, for the log.
 	maxErrors = 8 << 10
+	// maxOverhead is what a push may have besides its pack.
+	maxOverhead = 1 << 20
+	// stall is how long a client may take to send or receive one piece.
+	stall = 2 * time.Minute
 	// endDelay is how long a git that was told to end may take.
 	endDelay = 3 * time.Second
 )
@@ -72,10 +77,11 @@ func (g *Git) backend(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	if b.after != nil {
 		b.after()
 	}
+	var ended atomic.Bool
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
-		g.feed(stdin, w, r)
+		g.feed(stdin, control, r, &ended)
 	}()
 	answered, err := answer(w, control, stdout)
 	if err != nil {
@@ -86,6 +92,7 @@ func (g *Git) backend(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	case <-sent:
 	default:
 		// git ended before it had read everything: the client is not waited for.
+		ended.Store(true)
 		_ = control.SetReadDeadline(time.Now())
 		<-sent
 	}
@@ -102,12 +109,30 @@ func (g *Git) backend(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	}
 }
 
-// feed gives the body of the request to git.
-func (g *Git) feed(stdin io.WriteCloser, w http.ResponseWriter, r *http.Request) {
+// feed gives the body of the request to git, until it ends or git has ended.
+func (g *Git) feed(stdin io.WriteCloser, control *http.ResponseController, r *http.Request, ended *atomic.Bool) {
 	defer stdin.Close()
-	// Errors end what git reads, and git says so: the client went away, or sent too much, or
-	// git has read enough.
-	_, _ = io.Copy(stdin, http.MaxBytesReader(w, r.Body, g.MaxPush))
+	// git itself refuses a pack that is too large, with a sentence; this is for everything else.
+	body := io.LimitReader(r.Body, g.MaxPush+maxOverhead)
+	buf := make([]byte, 32<<10)
+	for {
+		// A connection without deadlines is one of a test.
+		_ = control.SetReadDeadline(time.Now().Add(stall))
+		if ended.Load() { // whoever says so sets the deadline afterwards
+			return
+		}
+		n, err := body.Read(buf)
+		if n > 0 {
+			if _, err := stdin.Write(buf[:n]); err != nil {
+				return // git has read enough, or has ended
+			}
+		}
+		if err != nil {
+			break // the end; or the client went away or sent too much, and git finds the push cut off
+		}
+	}
+	// From here on, the server itself watches whether the client is still there.
+	_ = control.SetReadDeadline(time.Time{})
 }
 
 // answer sends what git http-backend answers: a header like that of HTTP, then the body.
@@ -135,6 +160,8 @@ func answer(w http.ResponseWriter, control *http.ResponseController, stdout io.R
 	for {
 		n, err := buffered.Read(buf)
 		if n > 0 {
+			// A connection without deadlines is one of a test.
+			_ = control.SetWriteDeadline(time.Now().Add(stall))
 			if _, err := w.Write(buf[:n]); err != nil {
 				return true, err
 			}

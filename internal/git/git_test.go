@@ -1,9 +1,11 @@
 package git
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -238,6 +240,31 @@ func TestPush_OfManyAtOnceNumbersThemInOrder(t *testing.T) {
 	}
 	all.Wait()
 	if got := p.versions("shop"); len(got) != 5 {
+		t.Errorf("the versions are %q", got)
+	}
+}
+
+func TestPush_OfMuchComesThroughAndOfTooMuchIsRefused(t *testing.T) {
+	p := open(t)
+	c := p.newClone("shop")
+	noise := make([]byte, 6<<20) // more than git sends in one piece
+	rand.NewChaCha8([32]byte{}).Read(noise)
+	c.write("noise", string(noise))
+	c.commit("Sell noise", shop)
+	c.git("push", c.remote, "main")
+	to := t.TempDir()
+	c.git("clone", "--quiet", c.remote, to)
+	if got, err := os.ReadFile(filepath.Join(to, "noise")); err != nil || !bytes.Equal(got, noise) {
+		t.Errorf("%d bytes came back, %v", len(got), err)
+	}
+	p.git.MaxPush = 1 << 20
+	rand.NewChaCha8([32]byte{1}).Read(noise)
+	c.write("noise", string(noise))
+	c.commit("Sell more noise", shop)
+	if out, err := c.run("push", c.remote, "main"); err == nil || !strings.Contains(out, "exceeds maximum allowed size") {
+		t.Errorf("too much was taken, or refused without a word: %v:\n%s", err, out)
+	}
+	if got := p.versions("shop"); len(got) != 1 {
 		t.Errorf("the versions are %q", got)
 	}
 }

@@ -56,7 +56,7 @@ func (a *API) wait(ctx context.Context, q *waitQuestion) (api.Waited, error) {
 		relevant := false
 		for _, e := range events {
 			if reason := goal.reachedBy(e, ref); reason != "" {
-				out.State, out.Reason, out.Position = api.WaitReached, reason, int64(e.Seq)
+				out.State, out.Reason, out.Position, out.Waits = api.WaitReached, reason, int64(e.Seq), nil
 				return errOver
 			}
 			relevant = relevant || matters(e, ref.Service)
