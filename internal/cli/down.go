@@ -55,12 +55,16 @@ func (cmd *downCmd) Run(c *call) error {
 		c.sayJSON(c.out, answer)
 		return nil
 	}
-	what := "the server did not run"
-	if answer.Server {
-		what = "the server"
+	who := "server"
+	if _, err := os.Stat(agentRecordFile(dir)); err == nil {
+		who = "agent"
 	}
-	fmt.Fprintf(c.out, "Stopped in %s: %s, %s, the proxy. Nothing is lost: `andon server --data %s` brings it back.\n",
-		dir, what, count(answer.Copies, "copy", "copies"), quoted(dir))
+	what := "the " + who
+	if !answer.Server {
+		what += " (which did not run)"
+	}
+	fmt.Fprintf(c.out, "Stopped in %s: %s, %s, the proxy. Nothing is lost: `andon %s --data %s` brings it back.\n",
+		dir, what, count(answer.Copies, "copy", "copies"), who, quoted(dir))
 	return nil
 }
 

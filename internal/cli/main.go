@@ -13,10 +13,14 @@ import (
 )
 
 // Main runs one command and returns the exit code of its process. args begins with the
-// program's name, as os.Args does. SIGINT and SIGTERM end the command in an orderly way; a
-// second one ends the process at once.
+// program's name, as os.Args does. SIGINT, SIGTERM and SIGHUP end the command in an orderly way;
+// a second one ends the process at once.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup wants the process to outlive its terminal
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	return run(ctx, args, &terminal{in: stdin, out: stdout, err: stderr, getenv: os.Getenv})

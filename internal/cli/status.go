@@ -187,7 +187,9 @@ func onItsWay(v api.OnItsWay, now time.Time) string {
 
 func writeCord(w io.Writer, cord api.Cord, now time.Time, p palette) {
 	fmt.Fprintf(w, "  %s  %s  %s  by %s\n", p.red(cord.ID), scopeWords(cord.Scope), since(cord.Pulled, now), printable(cord.Owner))
-	fmt.Fprintf(w, "    %s\n", printable(cord.Reason))
+	if cord.Reason != "" {
+		fmt.Fprintf(w, "    %s\n", printable(cord.Reason))
+	}
 	if f := cord.Fix; f != nil {
 		fmt.Fprintf(w, "    Released by itself when a version of %s after %d passes %s.\n", f.Service, f.After, f.Stage)
 	}

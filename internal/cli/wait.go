@@ -43,7 +43,7 @@ func (cmd *waitCmd) say(c *call, w api.Waited) error {
 	if c.json {
 		c.sayJSON(c.out, w)
 	} else if w.State == api.WaitReached {
-		fmt.Fprintln(c.out, capital(printable(w.Reason))+".")
+		fmt.Fprintln(c.out, printable(w.Reason)+".")
 	}
 	about := fmt.Sprintf("andon why %s@%d", w.Service, w.Version)
 	switch w.State {
@@ -51,7 +51,7 @@ func (cmd *waitCmd) say(c *call, w api.Waited) error {
 		return nil
 	case api.WaitUnreachable:
 		return &api.Error{
-			Kind: api.KindConflict, Message: fmt.Sprintf("%s %d cannot be %s any more: %s", w.Service, w.Version, w.For, w.Reason),
+			Kind: api.KindConflict, Message: fmt.Sprintf("%s cannot be reached any more: %s", w.For, w.Reason),
 			Hint: "See `" + about + "`.",
 		}
 	default:

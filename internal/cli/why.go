@@ -46,7 +46,7 @@ func questionAbout(about string) api.WhyQuestion {
 }
 
 func writeWhy(w io.Writer, answer api.Why, now time.Time, p palette) {
-	sentence := capital(printable(answer.Sentence))
+	sentence := printable(answer.Sentence) + "."
 	if answer.Moves {
 		fmt.Fprintln(w, p.green(sentence))
 	} else {
@@ -56,6 +56,9 @@ func writeWhy(w io.Writer, answer api.Why, now time.Time, p palette) {
 		writeWait(w, wait, "  ", now, p)
 	}
 	for _, cord := range answer.Cords {
+		if strings.Contains(answer.Sentence, cord.Reason) {
+			cord.Reason = "" // it has been said
+		}
 		writeCord(w, cord, now, p)
 	}
 }

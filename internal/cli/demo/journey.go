@@ -90,8 +90,10 @@ func (d *demo) follow(ctx context.Context, j *journey) (api.VersionDetail, error
 // moment says in one line where a version is now.
 func (d *demo) moment(v api.VersionDetail, j *journey) string {
 	text := fmt.Sprintf("version %d, %s: %s", v.Number, span(time.Since(j.pushed)), v.Stage)
-	if len(v.Waits) > 0 {
-		text += ", " + v.Waits[0].Reason
+	for waits := v.Waits; len(waits) > 0; waits = waits[0].Because {
+		if len(waits[0].Because) == 0 {
+			text += ", " + waits[0].Reason
+		}
 	}
 	if sent := d.load.sent.Load(); sent > 0 {
 		text = fmt.Sprintf("%d requests, %d failed · %s", sent, d.load.failed.Load(), text)
