@@ -102,9 +102,9 @@ func TestCrash_EverythingEndsAndNothingIsLostWhenTheServerIsKilled(t *testing.T)
 			return
 		}
 	}
-	m.load.balances(p, "shop", "production")
 	m.load.stop()
 	m.load.intact()
+	m.load.balances(p, "shop", "production")
 	m.events.verify(p, 0)
 	p.stop()
 	p.andon("audit", "verify", "--data", p.data).wants(t, done, "andon audit verify")
@@ -226,6 +226,7 @@ func (m *massacre) recover() {
 	m.nothingOverlaps()
 	m.verified = m.events.verify(p, m.verified)
 	m.load.intact()
+	m.load.balances(p, "shop", "production")
 }
 
 // nothingIsOrphaned compares the processes of the plant, at rest, with what it wants to run.

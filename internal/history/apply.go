@@ -158,6 +158,8 @@ func (r recorder) record() error {
 		return r.taskCancelled(b)
 	case andon.TaskEnded:
 		return r.taskEnded(b)
+	case andon.Observed:
+		return r.observed(b)
 	case andon.DeploymentPlanned:
 		return r.deploymentPlanned(b.Plan)
 	case andon.DeploymentStarted:

@@ -98,7 +98,7 @@ func (r recorder) deploymentEnded(b andon.DeploymentEnded) error {
 		}
 		ledger = d
 	}
-	err := r.exec(`UPDATE deployment SET step = ?1, ended = ?2, outcome = ?3, reason = iif(?4 = '', reason, ?4), ledger = ?5 WHERE id = ?6`,
+	err := r.exec(`UPDATE deployment SET step = ?1, ended = ?2, outcome = ?3, reason = iif(?4 = '', reason, ?4), ledger = coalesce(?5, ledger) WHERE id = ?6`,
 		andon.StepEnded, r.now(), b.Outcome, b.Reason, ledger, b.Deployment)
 	if err != nil {
 		return err

@@ -78,6 +78,12 @@ CREATE INDEX deployment_by_place ON deployment (service, environment, seq);
 CREATE INDEX deployment_by_environment ON deployment (environment, seq);
 CREATE INDEX deployment_by_version ON deployment (service, version, seq);
 
+-- What each agent's proxy counted for a deployment, as last attested; deployment.ledger is the sum.
+CREATE TABLE ledger (
+    deployment TEXT NOT NULL, agent TEXT NOT NULL, doc TEXT NOT NULL,
+    PRIMARY KEY (deployment, agent)
+) STRICT, WITHOUT ROWID;
+
 -- The newest good deployment of each version to each place: seq is of the event that ended it.
 CREATE TABLE good (
     service TEXT NOT NULL, environment TEXT NOT NULL, version INTEGER NOT NULL, seq INTEGER NOT NULL, deployment TEXT NOT NULL,
