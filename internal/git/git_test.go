@@ -3,11 +3,13 @@ package git
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -207,6 +209,23 @@ func TestPush_RewritingOrDeletingTheTrunkIsRefused(t *testing.T) {
 	if got := p.versions("shop"); len(got) != 3 {
 		t.Errorf("the versions are %q", got)
 	}
+}
+
+func TestPush_OfTooManyRefsIsRefused(t *testing.T) {
+	p := open(t)
+	c := p.newClone("shop")
+	commit := c.commit("Sell things", shop)
+	var refs strings.Builder
+	for i := range maxRefs + 500 {
+		fmt.Fprintf(&refs, "create refs/tags/a-rather-long-name-for-a-tag-%d %s\n", i, commit)
+	}
+	update := exec.CommandContext(t.Context(), "git", "update-ref", "--stdin")
+	update.Dir, update.Stdin = c.dir, strings.NewReader(refs.String())
+	p.must(update.Run())
+	if out, err := c.run("push", c.remote, "main", "--tags"); err == nil || !strings.Contains(out, "a push may move 1000 refs") {
+		t.Errorf("%v\n%.2000s", err, out)
+	}
+	p.nothingLeft("shop")
 }
 
 func TestPush_OfAWatchedServiceIsRefused(t *testing.T) {

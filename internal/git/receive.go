@@ -3,6 +3,7 @@ package git
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -26,8 +27,9 @@ type push struct {
 	fresh   bool   // the repository is new: nothing of it stays unless the push is accepted
 	trunk   string // of the service; empty until a first push says it
 
-	read map[move]line.Push // what pre-receive read of each tip
-	turn func()             // ends this push's turn; nil: it has none
+	read    map[move]line.Push // what pre-receive read of each tip
+	turn    func()             // ends this push's turn; nil: it has none
+	checked bool               // pre-receive said yes, and post-receive has not asked yet
 }
 
 // receive serves a push.
@@ -45,10 +47,10 @@ func (g *Git) receive(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	if err != nil {
 		return err
 	}
-	defer t.close()
 	heard := make(chan struct{})
 	go func() {
 		defer close(heard)
+		defer t.close() // a hook that waits for an answer does so no longer
 		p.listen(ctx, t)
 	}()
 	err = g.backend(ctx, w, r, run{dir: p.dir, what: receivePack, talk: t.theirs[0], ask: t.theirs[1], after: t.giveAway})
@@ -68,10 +70,16 @@ func (p *push) listen(ctx context.Context, t *talk) {
 			return
 		}
 		var text string
-		if err == nil && q.hook == preReceive {
+		switch {
+		case err != nil:
+		case q.hook == preReceive && p.turn == nil:
 			err = p.check(ctx, q)
-		} else if err == nil {
+			p.checked = err == nil
+		case q.hook == postReceive && p.checked:
 			text, err = p.accept(ctx, q)
+			p.checked = false
+		default:
+			err = fmt.Errorf("the hook %q asks out of turn", q.hook)
 		}
 		if err != nil {
 			text = p.refusal(err)

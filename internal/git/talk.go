@@ -93,18 +93,20 @@ func (t *talk) next() (question, error) {
 			q.quarantine = append(q.quarantine, name+"="+value)
 		}
 	}
+	var problem error
 	for t.questions.Scan() {
 		word := t.questions.Text()
 		if word == "." {
-			return q, nil
+			return q, problem
 		}
-		if len(q.moves) == maxRefs {
-			return q, andon.Errorf(andon.KindInvalid, "a push may move %d refs, and this one moves more", maxRefs)
+		if problem != nil {
+			continue // the hook listens only when it has said everything
 		}
 		m, err := parseMove(word)
-		if err != nil {
-			return q, err
+		if err == nil && len(q.moves) == maxRefs {
+			err = andon.Errorf(andon.KindInvalid, "a push may move %d refs, and this one moves more", maxRefs)
 		}
+		problem = err
 		q.moves = append(q.moves, m)
 	}
 	return q, errors.Join(t.questions.Err(), io.EOF)
