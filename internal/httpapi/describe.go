@@ -53,7 +53,7 @@ func route[In, Out any](a *API, method, path, id, summary string, handle func(co
 		out, err := handle(ctx, in)
 		if err != nil {
 			e := a.show(ctx, err)
-			f := libraryFailure(statusOf[e.Kind], "", nil)
+			f := libraryFailure(status(e), "", nil)
 			f.Failure.Error = wireError(e)
 			return nil, f
 		}

@@ -27,6 +27,14 @@ var statusOf = map[andon.Kind]int{
 	andon.KindTimeout:     http.StatusGatewayTimeout,
 }
 
+// status returns the HTTP status of an error.
+func status(e *andon.Error) int {
+	if code, ok := statusOf[e.Kind]; ok {
+		return code
+	}
+	return http.StatusInternalServerError
+}
+
 // A failure is an error on its way out through the library.
 type failure struct {
 	api.Failure
@@ -85,26 +93,26 @@ func errFault() *andon.Error {
 // show returns the error that people may see, and logs one that they may not. It is the only
 // place that logs errors of requests.
 func (a *API) show(ctx context.Context, err error) *andon.Error {
-	if errors.Is(err, context.Canceled) {
+	e, ok := errors.AsType[*andon.Error](err)
+	switch {
+	case ok && e.Kind != "" && e.Kind != andon.KindInternal:
+		return e
+	case errors.Is(err, context.Canceled):
 		return andon.Errorf(andon.KindTimeout, "the request was given up")
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	case errors.Is(err, context.DeadlineExceeded):
 		return andon.Errorf(andon.KindTimeout, "the plant was too slow to answer").WithHint("try again")
 	}
-	e, ok := errors.AsType[*andon.Error](err)
-	if !ok || e.Kind == andon.KindInternal {
-		a.Log.ErrorContext(ctx, "a request failed", "err", err)
+	a.Log.ErrorContext(ctx, "a request failed", "err", err)
+	if ok && e.Kind != "" {
+		return e
 	}
-	if !ok {
-		return errFault()
-	}
-	return e
+	return errFault()
 }
 
 // fail answers with an error.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := a.show(r.Context(), err)
-	writeFailure(w, statusOf[e.Kind], e)
+	writeFailure(w, status(e), e)
 }
 
 func writeFailure(w http.ResponseWriter, status int, e *andon.Error) {

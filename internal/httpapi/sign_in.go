@@ -75,17 +75,17 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	switch area := areaOf(r.URL.Path); {
 	case area == "/git/":
-		http.Error(w, "andon: "+e.Message+"\nandon: let git ask andon for the token:\nandon: "+a.gitHelper(), statusOf[e.Kind])
+		http.Error(w, "andon: "+e.Message+"\nandon: let git ask andon for the token:\nandon: "+a.gitHelper(), status(e))
 	case area == "/v2/" || area == "/v2":
 		code := "UNAUTHORIZED"
 		if e.Kind == andon.KindRefused {
 			code = "DENIED"
 		}
-		writeJSON(w, statusOf[e.Kind], map[string]any{"errors": []map[string]string{{"code": code, "message": e.Message}}})
+		writeJSON(w, status(e), map[string]any{"errors": []map[string]string{{"code": code, "message": e.Message}}})
 	case e.Kind == andon.KindSignIn && r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html"):
 		a.signInPage(w, r, r.Header.Get("Authorization") != "")
 	default:
-		writeFailure(w, statusOf[e.Kind], e)
+		writeFailure(w, status(e), e)
 	}
 }
 
