@@ -24,12 +24,6 @@ func (cmd *rollbackCmd) Run(c *call) error {
 	if err != nil {
 		return c.known(client, cmd.Service, err)
 	}
-	if answer.Version == 0 && answer.Deployment != "" {
-		// The answer names the deployment alone; what it goes back to is the deployment's to say.
-		if d, err := client.Deployment(c.ctx, answer.Deployment); err == nil {
-			answer.Version = d.Version
-		}
-	}
 	return c.done(answer, "%s rolls %s back to version %d. Follow it with `andon wait %s@%d --for live:%s`.",
 		answer.Deployment, cmd.Environment, answer.Version, answer.Service, answer.Version, cmd.Environment)
 }

@@ -47,6 +47,9 @@ func questionAbout(about string) api.WhyQuestion {
 
 func writeWhy(w io.Writer, answer api.Why, now time.Time, p palette) {
 	sentence := printable(answer.Sentence) + "."
+	if strings.HasPrefix(sentence, "the ") || strings.HasPrefix(sentence, "nothing ") {
+		sentence = capital(sentence) // a service keeps its lower-case name
+	}
 	if answer.Moves {
 		fmt.Fprintln(w, p.green(sentence))
 	} else {
