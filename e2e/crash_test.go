@@ -92,7 +92,7 @@ func TestCrash_EverythingEndsAndNothingIsLostWhenTheServerIsKilled(t *testing.T)
 	m.shop = p.newShop(crashEdits...)
 	m.events = p.follow()
 	first := m.shop.ship("Begin", files{"attempt.sh": attemptScript})
-	m.load = p.newLoad("shop.localhost")
+	m.load = p.newLoad("shop.localhost", shopping)
 	for i := range n {
 		began := time.Now()
 		what, after := m.strike()

@@ -20,11 +20,37 @@ const (
 	requestMax = 20 * time.Second
 )
 
+// A question is one request of a customer: the nth.
+type question func(n int) (method, path string, body io.Reader)
+
+// shopping is what customers of the shop do: most of it is quick, some takes a while, and some is
+// such that neither client nor proxy may repeat it.
+func shopping(n int) (method, path string, body io.Reader) {
+	switch {
+	case n%10 == 0:
+		return http.MethodGet, "/slow?ms=60", nil
+	case n%4 == 0:
+		return ordering(n)
+	default:
+		return http.MethodGet, "/", nil
+	}
+}
+
+// ordering is a request that is sent once, whatever becomes of it.
+func ordering(int) (method, path string, body io.Reader) {
+	// A bare Reader: one that can be rewound the client would send again by itself.
+	return http.MethodPost, "/order", struct{ io.Reader }{strings.NewReader("one of these, please")}
+}
+
+// reading is a request that every service understands.
+func reading(int) (method, path string, body io.Reader) { return http.MethodGet, "/", nil }
+
 // A load is customers who use a service through the proxy all the time and count what they get.
 // They keep their connections.
 type load struct {
 	t             *testing.T
 	address, host string
+	ask           question
 	client        *http.Client
 	quit          chan struct{}
 	crowd         sync.WaitGroup
@@ -37,9 +63,9 @@ type load struct {
 }
 
 // newLoad sends requests to a host of the plant's proxy until stop, or the end of the test.
-func (p *plant) newLoad(host string) *load {
+func (p *plant) newLoad(host string, ask question) *load {
 	l := &load{
-		t: p.t, address: p.proxy, host: host, quit: make(chan struct{}), codes: map[int]int64{},
+		t: p.t, address: p.proxy, host: host, ask: ask, quit: make(chan struct{}), codes: map[int]int64{},
 		client: &http.Client{Timeout: requestMax, Transport: &http.Transport{MaxIdleConnsPerHost: customers}},
 	}
 	for i := range customers {
@@ -49,22 +75,13 @@ func (p *plant) newLoad(host string) *load {
 	return l
 }
 
-// customer sends one request after the other: most are quick, some take a while, and some are
-// such as neither client nor proxy may repeat.
+// customer sends one request after the other.
 func (l *load) customer(number int) {
 	ticker := time.NewTicker(pace)
 	defer ticker.Stop()
 	for n := number; ; n++ {
 		l.door.RLock()
-		switch {
-		case n%10 == 0:
-			l.request(http.MethodGet, "/slow?ms=60", nil)
-		case n%4 == 0:
-			// Reader, not *strings.Reader: with one that it can rewind, the client repeats by itself.
-			l.request(http.MethodPost, "/order", struct{ io.Reader }{strings.NewReader("one of these, please")})
-		default:
-			l.request(http.MethodGet, "/", nil)
-		}
+		l.request(l.ask(n))
 		l.door.RUnlock()
 		select {
 		case <-l.quit:
@@ -85,6 +102,7 @@ func (l *load) request(method, path string, body io.Reader) {
 	}
 }
 
+// try sends one request. It is never given up, so that each is answered or fails.
 func (l *load) try(method, path string, body io.Reader) (int, error) {
 	req, err := http.NewRequest(method, "http://"+l.address+path, body)
 	if err != nil {
@@ -179,4 +197,42 @@ func (p *plant) ledgers(service, environment string) (sum api.Ledger, err error)
 		sum.CutOff += d.Ledger.CutOff
 	}
 	return sum, nil
+}
+
+// add counts requests that the test itself made beside the customers.
+func (l *load) add(answered, all int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sent += all
+	l.codes[http.StatusOK] += answered
+	l.codes[0] += all - answered
+}
+
+// get asks a service once, on a connection of its own, and returns what it answers with 200.
+func get(t testing.TB, address, host, path string) (string, error) {
+	t.Helper()
+	client := &http.Client{Timeout: requestMax, Transport: &http.Transport{DisableKeepAlives: true}}
+	req, err := http.NewRequest(http.MethodGet, "http://"+address+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = host
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", resp.Status, text)
+	}
+	return string(text), err
+}
+
+// answers fails the test unless a service answers with that text now.
+func (p *plant) answers(host, want string) {
+	p.t.Helper()
+	if got, err := get(p.t, p.proxy, host, "/"); err != nil || got != want {
+		p.t.Fatalf("%s answers %q, %v; want %q", host, got, err, want)
+	}
 }

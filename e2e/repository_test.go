@@ -93,6 +93,14 @@ func (r *repository) ship(message string, change files) int64 {
 	return version
 }
 
+// shipFirst takes what is committed already to production.
+func (r *repository) shipFirst() int64 {
+	r.t.Helper()
+	version := r.push()
+	r.plant.wait(r.at(version), "live:production")
+	return version
+}
+
 // at names a version as the command line does.
 func (r *repository) at(version int64) string {
 	return r.service + "@" + strconv.FormatInt(version, 10)

@@ -1,0 +1,96 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestProxyKill_ItIsBackWithinASecondAndItsCountersSurvive(t *testing.T) {
+	t.Parallel()
+	p := startPlant(t)
+	p.newShop().shipFirst()
+	l := p.newLoad("shop.localhost", ordering)
+	const times, slow = 4, 3
+	before := p.proxyProcess()
+	for range times {
+		waitForRequests(t, l, 100)
+		held := make(chan error, slow)
+		for range slow {
+			go func() {
+				_, err := l.try(http.MethodPost, "/slow?ms=3000", strings.NewReader("x"))
+				held <- err
+			}()
+		}
+		// Each of them is with a copy: what is asked after them is answered.
+		waitForRequests(t, l, 100)
+		killed := time.Now()
+		if err := syscall.Kill(before.pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := get(t, p.proxy, "shop.localhost", "/")
+		back := time.Since(killed)
+		if err != nil || answer != "hello 1\n" {
+			t.Fatalf("the first request after the kill: %q, %v", answer, err)
+		}
+		l.add(1, 1+slow)
+		limit := time.Second
+		if raceEnabled {
+			limit *= 3
+		}
+		if back > limit {
+			t.Errorf("the proxy is back after %s", back)
+		}
+		t.Logf("the first request after the kill is answered after %s", back)
+		for range slow {
+			if err := <-held; err == nil {
+				t.Error("a request that was in flight when the proxy was killed is answered")
+			}
+		}
+		after := p.proxyProcess()
+		if after.pid == before.pid {
+			t.Fatal("the proxy was not killed")
+		}
+		before = after
+	}
+	waitForRequests(t, l, 100)
+	l.stop()
+	sent, failed := l.count()
+	// A request that the killed proxy had not read is nobody's but the customer's: it failed. All
+	// others are in the ledgers.
+	until(t, 20*time.Second, "the ledgers account for the requests", func() error {
+		sum, err := p.ledgers("shop", "production")
+		if err != nil {
+			return err
+		}
+		known := sent - failed + times*slow // that were answered, or were with a copy for certain
+		if sum.Requests > sent || sum.Requests < known || sum.Failed != 0 {
+			return fmt.Errorf("%d requests, %d not answered; the ledgers say %+v", sent, failed, sum)
+		}
+		if sum.Unknown < times*slow || sum.Unknown > times*(slow+customers) {
+			return fmt.Errorf("%d requests are unknown; there were %d to %d in flight", sum.Unknown, times*slow, times*(slow+customers))
+		}
+		t.Logf("%d kills: %d requests, %d not answered; the ledgers say %d requests, %d served, %d unknown",
+			times, sent, failed, sum.Requests, sum.Served, sum.Unknown)
+		return nil
+	})
+	if failed > times*(slow+customers) {
+		t.Errorf("%d requests failed; there were at most %d in flight", failed, times*(slow+customers))
+	}
+}
+
+// waitForRequests waits until so many more are answered.
+func waitForRequests(t *testing.T, l *load, n int64) {
+	t.Helper()
+	sent, failed := l.count()
+	until(t, 30*time.Second, "the customers are served", func() error {
+		now, bad := l.count()
+		if now-bad < sent-failed+n {
+			return fmt.Errorf("%d requests, %d failed", now, bad)
+		}
+		return nil
+	})
+}
