@@ -41,7 +41,7 @@ func done(result engine.Result) api.Done {
 		d.Events = append(d.Events, e.Body.EventName())
 		switch b := e.Body.(type) {
 		case andon.DeploymentPlanned:
-			d.Deployment = string(b.Plan.ID)
+			d.Service, d.Version, d.Deployment = string(b.Plan.Service), int64(b.Plan.Release.Version), string(b.Plan.ID)
 		case andon.CordPulled:
 			d.Cord = string(b.Cord.ID)
 		case andon.CordReleased:
