@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -127,7 +128,7 @@ func (cmd *logCmd) print(c *call, client *api.Client, sources []logSource) error
 		fmt.Fprintln(c.err, "No log yet.")
 	}
 	for i, source := range sources {
-		lines, err := client.LogLines(c.ctx, source.log, int64(-cmd.Lines), cmd.Lines)
+		lines, err := lastLines(c.ctx, client, source.log, cmd.Lines)
 		if err != nil {
 			return err
 		}
@@ -149,6 +150,23 @@ func (cmd *logCmd) print(c *call, client *api.Client, sources []logSource) error
 		c.sayJSON(c.out, answer)
 	}
 	return nil
+}
+
+// mostLines is how many lines the plant gives at once.
+const mostLines = 10_000
+
+// lastLines returns the last n lines of a log.
+func lastLines(ctx context.Context, client *api.Client, log string, n int) (api.Lines, error) {
+	all, err := client.LogLines(ctx, log, int64(-n), min(n, mostLines))
+	for err == nil && len(all.Lines) < n && all.Next <= all.Total {
+		var more api.Lines
+		more, err = client.LogLines(ctx, log, all.Next, min(n-len(all.Lines), mostLines))
+		if len(more.Lines) == 0 {
+			break
+		}
+		all.Lines, all.Next = append(all.Lines, more.Lines...), more.Next
+	}
+	return all, err
 }
 
 func (s logSource) title() string {

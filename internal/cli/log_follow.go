@@ -119,17 +119,29 @@ func (f *follower) pass(source logSource, offset int64) (next int64, finished bo
 	in := bufio.NewReaderSize(body, longestLine)
 	for {
 		line, err := in.ReadSlice('\n')
-		if len(line) > 0 && (err == nil || errors.Is(err, bufio.ErrBufferFull) || errors.Is(err, io.EOF)) {
+		switch {
+		case err == nil || errors.Is(err, bufio.ErrBufferFull):
+		case !errors.Is(err, io.EOF):
+			return offset, false, nil // it is taken up again, at the beginning of the line
+		default:
+			if finished, err = f.finished(source, offset+int64(len(line))); !finished {
+				return offset, false, err
+			}
+		}
+		if len(line) > 0 {
 			offset += int64(len(line))
 			f.print(source, line)
 		}
-		switch {
-		case errors.Is(err, io.EOF):
+		if finished {
 			return offset, true, nil
-		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
-			return offset, false, nil // it is taken up again
 		}
 	}
+}
+
+// finished reports whether a log ends at an offset: a server that stops ends its answers, too.
+func (f *follower) finished(source logSource, offset int64) (bool, error) {
+	tail, err := f.client.LogLines(f.ctx, source.log, -1, 1)
+	return err == nil && tail.Finished && tail.Size <= offset, err
 }
 
 // print writes one line with the name of its log before it.
