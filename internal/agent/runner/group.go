@@ -18,20 +18,21 @@ const grace = 5 * time.Second
 // whole group, itself included.
 const leaderScript = `trap '' TERM INT HUP; read -r _ <&3; kill -KILL 0`
 
-// stray is the variable by which a process that left its group is still found.
-const stray = "ANDON_TASK"
+// stray is the variable by which a process that left its group is still found: no other task has
+// the same workspace, also not one of another plant on this machine.
+const stray = "ANDON_WORKSPACE"
 
 // A group is the process group of one task. All its steps run in it, one after the other.
 type group struct {
-	task     string
-	leader   *exec.Cmd
-	hold     *os.File // the pipe that keeps the group alive
-	identity identity
-	ended    bool
+	workspace string
+	leader    *exec.Cmd
+	hold      *os.File // the pipe that keeps the group alive
+	identity  identity
+	ended     bool
 }
 
-// startGroup starts a group with its leader alone.
-func startGroup(task string) (*group, error) {
+// startGroup starts the group of the task in a workspace, with its leader alone.
+func startGroup(workspace string) (*group, error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("starting a process group: %w", err)
@@ -39,7 +40,7 @@ func startGroup(task string) (*group, error) {
 	defer read.Close()
 	leader := exec.Command("/bin/sh", "-c", leaderScript) //nolint:noctx // end ends it, or the death of this process
 	leader.Dir = "/"
-	leader.Env = []string{stray + "=" + task}
+	leader.Env = []string{stray + "=" + workspace}
 	leader.ExtraFiles = []*os.File{read}
 	leader.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := leader.Start(); err != nil {
@@ -47,7 +48,7 @@ func startGroup(task string) (*group, error) {
 		return nil, fmt.Errorf("starting a process group: %w", err)
 	}
 	id, err := identify(leader.Process.Pid)
-	g := &group{task: task, leader: leader, hold: write, identity: id}
+	g := &group{workspace: workspace, leader: leader, hold: write, identity: id}
 	if err != nil {
 		g.end()
 		return nil, fmt.Errorf("identifying a process group: %w", err)
@@ -108,7 +109,7 @@ func (g *group) end() {
 	_ = syscall.Kill(-g.leader.Process.Pid, syscall.SIGKILL)
 	g.hold.Close()
 	_ = g.leader.Wait()
-	killStrays(g.task, g.leader.Process.Pid)
+	killStrays(g.workspace, g.leader.Process.Pid)
 }
 
 // An identity tells a process from a later one with the same number.

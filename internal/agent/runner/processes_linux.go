@@ -31,13 +31,13 @@ func identify(pid int) (identity, error) {
 // being killed.
 const strayRounds = 10
 
-// killStrays kills processes of the task that left its group. Only processes that are younger
+// killStrays kills processes of the task in a workspace that left its group. Only processes that are younger
 // than the leader can be such; leader 0, or process numbers that began again, means all.
-func killStrays(task string, leader int) {
+func killStrays(workspace string, leader int) {
 	if last := lastPID(); last < leader {
 		leader = 0
 	}
-	want := []byte("\x00" + stray + "=" + task + "\x00")
+	want := []byte("\x00" + stray + "=" + workspace + "\x00")
 	for range strayRounds {
 		found := false
 		for _, pid := range processes() {

@@ -14,8 +14,9 @@ import (
 
 // A record is what is on disk of a task before its first step begins.
 type record struct {
-	Lease andon.Lease `json:"lease"`
-	Group identity    `json:"group"`
+	Lease     andon.Lease `json:"lease"`
+	Group     identity    `json:"group"`
+	Workspace string      `json:"workspace"`
 }
 
 func (r *Runner) recordFile(token andon.Token) string {
@@ -23,8 +24,8 @@ func (r *Runner) recordFile(token andon.Token) string {
 }
 
 // record writes the record durably, before anything of the task can run.
-func (r *Runner) record(lease andon.Lease, group identity) error {
-	data, err := json.Marshal(record{lease, group})
+func (r *Runner) record(lease andon.Lease, group *group) error {
+	data, err := json.Marshal(record{lease, group.identity, group.workspace})
 	if err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (r *Runner) Recover(ctx context.Context) ([]andon.Lease, error) {
 			return left, fmt.Errorf("the record %s of a task is damaged: %w", file, err)
 		}
 		rec.Group.kill()
-		killStrays(string(rec.Lease.Task.ID), 0)
+		killStrays(rec.Workspace, 0)
 		left = append(left, rec.Lease)
 	}
 	if err := clearDirectory(r.workspaces()); err != nil {

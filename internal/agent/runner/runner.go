@@ -141,12 +141,12 @@ func (r *Runner) open(lease andon.Lease, at Surroundings) (*work, error) {
 			return nil, fmt.Errorf("making the workspace: %w", err)
 		}
 	}
-	group, err := startGroup(string(lease.Task.ID))
+	group, err := startGroup(w.workspace)
 	if err != nil {
 		return nil, err
 	}
 	w.group = group
-	if err := r.record(lease, group.identity); err != nil {
+	if err := r.record(lease, group); err != nil {
 		group.end()
 		return nil, err
 	}

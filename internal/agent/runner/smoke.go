@@ -72,12 +72,12 @@ func (w *work) needsCopy() bool {
 
 // regroup gives the next command check a process group: the last one's ended with it.
 func (w *work) regroup() error {
-	group, err := startGroup(string(w.lease.Task.ID))
+	group, err := startGroup(w.workspace)
 	if err != nil {
 		return err
 	}
 	w.group = group
-	return w.runner.record(w.lease, group.identity)
+	return w.runner.record(w.lease, group)
 }
 
 // smokeHTTP makes one request and compares the answer.
