@@ -45,17 +45,9 @@ type repository struct {
 // newRepository makes the repository with its first commit.
 func newRepository(ctx context.Context, dir string, p *plant, program string) (*repository, error) {
 	r := &repository{dir: dir, program: program, plant: p}
-	entries, err := sources.ReadDir("shop")
+	files, err := firstFiles()
 	if err != nil {
 		return nil, err
-	}
-	files := map[string]string{}
-	for _, e := range entries {
-		name := strings.TrimSuffix(e.Name(), ".txt")
-		if name == "gitignore" {
-			name = ".gitignore"
-		}
-		files[name] = "shop/" + e.Name()
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -69,24 +61,43 @@ func newRepository(ctx context.Context, dir string, p *plant, program string) (*
 	return r, r.commit(ctx, "Open the shop")
 }
 
+// firstFiles are the files of the first version: in the repository, and in sources.
+func firstFiles() (map[string]string, error) {
+	entries, err := sources.ReadDir("shop")
+	if err != nil {
+		return nil, err
+	}
+	files := make(map[string]string, len(entries))
+	for _, e := range entries {
+		name := strings.TrimSuffix(e.Name(), ".txt")
+		if name == "gitignore" {
+			name = ".gitignore"
+		}
+		files[name] = "shop/" + e.Name()
+	}
+	return files, nil
+}
+
 // edit makes the next version.
 func (r *repository) edit(ctx context.Context, version int) error {
-	e := edits[version]
-	if err := r.write(e.files); err != nil {
+	if err := r.apply(edits[version]); err != nil {
 		return err
 	}
-	if e.old != "" {
-		path := filepath.Join(r.dir, "main.go")
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		changed := strings.Replace(string(text), e.old, e.new, 1)
-		if err := os.WriteFile(path, []byte(changed), 0o644); err != nil {
-			return err
-		}
+	return r.commit(ctx, edits[version].subject)
+}
+
+// apply changes the working tree.
+func (r *repository) apply(e edit) error {
+	if err := r.write(e.files); err != nil || e.old == "" {
+		return err
 	}
-	return r.commit(ctx, e.subject)
+	path := filepath.Join(r.dir, "main.go")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	changed := strings.Replace(string(text), e.old, e.new, 1)
+	return os.WriteFile(path, []byte(changed), 0o644)
 }
 
 func (r *repository) write(files map[string]string) error {
