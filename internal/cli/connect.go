@@ -168,7 +168,12 @@ func (c *call) rememberPlant(dir string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(path, []byte(dir+"\n"), 0o600)
+	// A command that reads it meanwhile must never see half of it.
+	unfinished := fmt.Sprintf("%s.%d", path, os.Getpid())
+	if err := os.WriteFile(unfinished, []byte(dir+"\n"), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(unfinished, path)
 }
 
 // lastPlantFile returns the file that names the last plant: andon/plant in the user's state.

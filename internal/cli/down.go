@@ -81,12 +81,15 @@ func endServer(ctx context.Context, d server.Directory) (ran bool, err error) {
 	told := 0
 	for {
 		// A server that is just starting writes its process ID in a moment.
-		if pid := holderOf(d); pid != told && holds(pid, d.Lock()) {
-			if err := syscall.Kill(pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+		if pid := holderOf(d); pid > 0 && pid != told {
+			err := syscall.Kill(pid, 0)
+			if err == nil && holds(pid, d.Lock()) {
+				err, told = syscall.Kill(pid, syscall.SIGTERM), pid
+			}
+			if errors.Is(err, syscall.EPERM) {
 				return true, andon.Errorf(andon.KindRefused, "the server (process %d) cannot be stopped", pid).
 					WithHint("Run this as the user who started it.").Because(err)
 			}
-			told = pid
 		}
 		if !rest(ctx, 50*time.Millisecond) {
 			return true, andon.Errorf(andon.KindTimeout, "the server of %s did not stop", d).

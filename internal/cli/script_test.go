@@ -29,6 +29,8 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
+			// With the race detector, each process would rest for a second when it ends.
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			for _, v := range []string{"GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"} {
 				env.Setenv(v, "Test")
@@ -74,7 +76,7 @@ func startPlant(ts *testscript.TestScript, neg bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	andon, err := exec.LookPath("andon")
 	ts.Check(err)
-	environment := append(os.Environ(), "HOME="+ts.Getenv("HOME"))
+	environment := append(os.Environ(), "HOME="+ts.Getenv("HOME"), "GORACE="+ts.Getenv("GORACE"))
 	cmd := exec.Command(andon, "server", "--data", dir, "--listen", "127.0.0.1:0", "--proxy", "127.0.0.1:0")
 	cmd.Env = environment
 	cmd.Stderr = os.Stderr
