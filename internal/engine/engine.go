@@ -55,7 +55,8 @@ type Engine struct {
 	head         andon.Seq
 	snapshotAt   andon.Seq
 	snapshotting chan struct{} // holds one value while a snapshot is being saved
-	broken       error         // the last append failed: writes are refused until one succeeds
+	broken       error         // why the last append failed; nil: it did not
+	brokenAt     time.Time     // when it did
 }
 
 // A Result is what a committed command did.
@@ -243,7 +244,7 @@ func (e *Engine) commit(ctx context.Context, events []andon.Event) ([]andon.Even
 	if e.broken == nil {
 		e.log.Error("the journal refused events: nothing of the batch happened", "events", len(events), "err", err)
 	}
-	e.broken = err
+	e.broken, e.brokenAt = err, e.now()
 	if loadErr := e.load(ctx); loadErr != nil {
 		e.log.Error("the state could not be loaded again after a failed append", "err", loadErr)
 		return nil, fmt.Errorf("%w (and loading the state again failed: %v)", err, loadErr)
