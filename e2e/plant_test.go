@@ -45,6 +45,7 @@ type plant struct {
 	server *exec.Cmd
 	ended  chan struct{} // closed when the server's process has ended
 	down   bool          // it is not meant to run
+	over   bool          // end was called
 }
 
 var homes atomic.Int64
@@ -210,6 +211,10 @@ func (p *plant) mustRun() {
 // end stops everything with andon down, and fails the test for whatever is left, whatever
 // crashed, and each race that was seen.
 func (p *plant) end() {
+	if p.over {
+		return
+	}
+	p.over = true
 	if _, err := os.Stat(filepath.Join(p.data, "format")); err != nil {
 		return // it never was a plant
 	}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
+	"testing"
 )
 
 // A process is one that runs now, as /proc shows it.
@@ -78,4 +80,12 @@ func with(all []process, variable string) []process {
 		}
 	}
 	return found
+}
+
+// kill ends one process as a crash would.
+func kill(t testing.TB, p process) {
+	t.Helper()
+	if err := syscall.Kill(p.pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
 }
