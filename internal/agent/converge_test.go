@@ -348,7 +348,7 @@ func TestAgent_WorkerIsHealthyOnceItHasRunForItsInterval(t *testing.T) {
 		w.plant.set(nil, andon.Desired{Place: place, Generation: 1, Copies: []andon.Copy{worker}})
 		after(900 * time.Millisecond)
 		w.wantPhases("g.0=starting")
-		after(1100 * time.Millisecond)
+		after(200 * time.Millisecond)
 		w.wantPhases("g.0=healthy")
 		if spec := w.host.Starts()[0]; spec.Address != "" || spec.Env["PORT"] != "" {
 			t.Errorf("the worker was given an address: %+v", spec)

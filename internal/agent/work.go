@@ -16,3 +16,5 @@ type Runner interface {
 	// leases of those tasks.
 	Recover(ctx context.Context) ([]andon.Lease, error)
 }
+
+var _ Runner = (*runner.Runner)(nil)

@@ -180,13 +180,12 @@ func TestCrash_ExitOfAnotherProcessesChildIsNoticed(t *testing.T) {
 	if err := syscall.Kill(rec.Process.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case id := <-d.Exits():
-		if id != list[0].ID {
-			t.Errorf("the exit of %s was delivered, want %s", id, list[0].ID)
+	for id, overdue := andon.InstanceID(""), time.After(10*time.Second); id != list[0].ID; {
+		select {
+		case id = <-d.Exits(): // or of one whose launch was cut off, which exits by itself
+		case <-overdue:
+			t.Fatal("the exit was not noticed")
 		}
-	case <-time.After(10 * time.Second):
-		t.Error("the exit was not noticed")
 	}
 	after, err := d.List(t.Context())
 	if err != nil {

@@ -97,3 +97,15 @@ func (d *Driver) terminate(ctx context.Context, s *supervised, p *proc, ended <-
 		return andon.Errorf(andon.KindUnavailable, "the agent is shutting down")
 	}
 }
+
+// sleep waits for a time, and returns false if ctx ends before it is over.
+func sleep(ctx context.Context, t time.Duration) bool {
+	timer := time.NewTimer(t)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
