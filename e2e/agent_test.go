@@ -1,0 +1,84 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestAgent_OnAnotherHostJoinsAndRunsJobs(t *testing.T) {
+	t.Parallel()
+	p := startPlant(t, "--slots", "1")
+	token := strings.TrimSpace(p.andon("agent", "token", "far").wants(t, done, "andon agent token").out)
+	// It lives in a home of its own, as on another machine.
+	home := newHome(t)
+	far := filepath.Join(home, "agent")
+	agent := exec.Command(p.program, "agent", "--server", p.url, "--name", "far", "--proxy", "127.0.0.1:0", "--data", far)
+	agent.Env, agent.Dir = append(environmentIn(home), "ANDON_TOKEN="+token), home
+	log, err := os.Create(filepath.Join(home, "agent.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	agent.Stderr = log
+	out, err := agent.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := agent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		execute(t, home, environmentIn(home), p.program, "down", "--data", far).wants(t, done, "andon down of an agent")
+		_ = agent.Wait()
+		if left := processesOf(far); len(left) > 0 {
+			t.Errorf("andon down leaves process %d: %s", left[0].pid, left[0].command)
+		}
+	})
+	if ready, _ := bufio.NewReader(out).ReadString('\n'); !strings.HasPrefix(ready, "ready agent far") {
+		t.Fatalf("its first line is %q", ready)
+	}
+	until(t, 20*time.Second, "the agent is there", func() error {
+		agents, err := p.client.Agents(t.Context())
+		if err != nil || len(agents) != 2 || !agents[0].Connected || !agents[1].Connected {
+			return fmt.Errorf("%+v, %v", agents, err)
+		}
+		return nil
+	})
+	// Two jobs that wait for each other need both agents: each has one slot, or this one has more.
+	r := p.newRepository("pair")
+	job := func(name string) string {
+		return "    " + name + ":\n      timeout: 60s\n      steps: [\"echo I am $ANDON_JOB in $ANDON_WORKSPACE\", \"sleep 1\"]\n"
+	}
+	r.commit("Begin", files{"andon.yaml": "service: pair\ncommit:\n  jobs:\n" + job("one") + job("two") + job("three")})
+	v := r.push()
+	p.wait(r.at(v), "built")
+	ran := map[string]bool{}
+	for _, stage := range p.version("pair", v).Stages {
+		for _, task := range stage.Tasks {
+			for _, attempt := range task.Attempts {
+				ran[attempt.Agent] = true
+				lines, err := p.client.LogLines(t.Context(), attempt.Log, 1, 100)
+				text := fmt.Sprint(lines.Lines)
+				if err != nil || !strings.Contains(text, "I am "+task.Job) {
+					t.Errorf("the log of %s: %q, %v", task.ID, text, err)
+				}
+				if attempt.Agent == "far" && !strings.Contains(text, far) {
+					t.Errorf("%s did not run in the far agent's directory: %q", task.ID, text)
+				}
+			}
+		}
+	}
+	if !ran["far"] || !ran["local"] {
+		t.Errorf("the jobs ran on %v", ran)
+	}
+	if err := agent.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+}

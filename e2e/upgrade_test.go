@@ -1,0 +1,54 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestUpgrade_OfTheBinaryTouchesNoCopyAndLosesNoRequest(t *testing.T) {
+	t.Parallel()
+	later := laterProgram(t)
+	p := startFixedPlant(t)
+	shop := p.newShop()
+	shop.shipFirst()
+	p.idle(30 * time.Second)
+	l := p.newLoad("shop.localhost", shopping)
+	copies := func() map[string]int {
+		all := map[string]int{}
+		for _, c := range with(processesOf(p.data), "ANDON_INSTANCE") {
+			all[c.environ["ANDON_INSTANCE"]] = c.pid
+		}
+		return all
+	}
+	before, proxy := copies(), p.proxyProcess()
+	if len(before) != 4 {
+		t.Fatalf("%d copies run: %v", len(before), before)
+	}
+	waitForRequests(t, l, 50)
+	p.stop()
+	waitForRequests(t, l, 50) // the server is away, and nobody notices
+	p.program = later
+	p.start()
+	if plant, err := p.client.Plant(t.Context()); err != nil || plant.Build != "e2e-later" {
+		t.Fatalf("the plant is of build %q, %v", plant.Build, err)
+	}
+	waitForRequests(t, l, 50)
+	until(t, 90*time.Second, "the old proxy has ended", func() error {
+		if proxy.alive() {
+			return fmt.Errorf("process %d goes on: %s", proxy.pid, proxy.command)
+		}
+		return nil
+	})
+	if after := copies(); fmt.Sprint(after) != fmt.Sprint(before) {
+		t.Errorf("copies were %v and are %v", before, after)
+	}
+	shop.ship("Second", files{"files/answer.txt": "hello 2\n"})
+	p.answers("shop.localhost", "hello 2\n")
+	l.stop()
+	l.intact()
+	l.add(1, 1) // what the test itself asked
+	l.balances(p, "shop", "production")
+	sent, _ := l.count()
+	t.Logf("%d requests, none failed", sent)
+}
