@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 
 	"github.com/andon-cd/andon/internal/agent"
 	"github.com/andon-cd/andon/internal/agent/runner"
@@ -110,7 +111,16 @@ func sources(config HostConfig) func(context.Context, andon.ServiceName, andon.C
 			return filepath.Join(config.Repositories, string(service)+".git"), nil
 		}
 	}
+	var turns sync.Map // by service: git makes and fetches a repository for one job at a time
 	return func(ctx context.Context, service andon.ServiceName, commit andon.CommitID) (string, error) {
+		entry, _ := turns.LoadOrStore(service, make(chan struct{}, 1))
+		turn := entry.(chan struct{})
+		select {
+		case turn <- struct{}{}:
+			defer func() { <-turn }()
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
 		repo, err := vcs.InitBare(ctx, filepath.Join(config.Directory.Agent(), "git", string(service)+".git"))
 		if err != nil {
 			return "", err
