@@ -163,7 +163,7 @@ func TestPush_OfBadInputIsRefusedAndChangesNothing(t *testing.T) {
 	shop.commit("Link away", nil)
 	v := shop.push()
 	p.andon("wait", shop.at(v), "--for", "ended", "--timeout", "30s").wants(t, done, "waiting for the end")
-	if got := p.version("shop", v); got.Artifact != nil || got.Outcome != api.Failed || !strings.Contains(got.Reason, "files/away") {
+	if got := p.version("shop", v); got.Artifact != nil || got.Outcome != api.Failed || !strings.Contains(got.Reason, "link away") {
 		t.Errorf("an artifact with a link that leads out of the checkout: %s, %s", got.Outcome, got.Reason)
 	}
 }
