@@ -3,7 +3,6 @@ package artifact
 import (
 	"archive/tar"
 	"bufio"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,9 +14,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 
 	"github.com/andon-cd/andon/internal/andon"
 )
@@ -27,6 +29,8 @@ const (
 	maxSize = 8 << 30
 	// maxFiles bounds how many there are.
 	maxFiles = 500_000
+	// gitDir is never part of an artifact: it differs each time, and is not what was built.
+	gitDir = ".git"
 )
 
 // Packed is an artifact that was packed and not yet pushed. Its layer is a file in the spool
@@ -44,23 +48,25 @@ type Packed struct {
 // Close removes what the packing left on disk.
 func (p *Packed) Close() error { return os.Remove(p.file) }
 
-// Pack packs the file or directory at a path of a checkout: relative, with slashes. Nothing
-// outside the checkout is ever read, whatever the path and the links in it say. A .git directory
-// at the top is left out. The layer is written to the spool directory.
-func Pack(ctx context.Context, checkout, name, spool string) (*Packed, error) {
+// Pack packs what a job made at a path of its checkout: the content of a directory, or one file.
+// Nothing outside the checkout is ever read, whatever the path and the links in it say, and
+// nothing named .git. The layer is written to the spool directory, in memory there are only
+// buffers. What is wrong with the files is an error of kind andon.KindInvalid.
+func Pack(ctx context.Context, checkout string, source andon.ArtifactSource, spool string) (*Packed, error) {
+	name := path.Clean(source.Path)
 	root, err := os.OpenRoot(checkout)
 	if err != nil {
 		return nil, fmt.Errorf("opening the checkout: %w", err)
 	}
 	defer root.Close()
-	if !filepath.IsLocal(name) {
+	if !filepath.IsLocal(name) || slices.Contains(strings.Split(name, "/"), gitDir) {
 		return nil, outside(name)
 	}
 	info, err := root.Stat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, andon.Errorf(andon.KindInvalid, "the artifact %s does not exist after the job", name).
-			WithHint("let a step of the job make it, or correct commit.artifact.path and .job")
+		return nil, andon.Errorf(andon.KindInvalid, "the artifact %s does not exist after the job %s", name, source.Job).
+			WithHint("let a step of that job make it, or correct commit.artifact.path or commit.artifact.job")
 	case err != nil:
 		return nil, outside(name).Because(err)
 	}
@@ -140,8 +146,10 @@ func (w *layerWriter) directory(root *os.Root, name string) error {
 			return w.ctx.Err()
 		case file == ".":
 			return nil
-		case file == ".git" && entry.IsDir():
+		case entry.Name() == gitDir && entry.IsDir():
 			return fs.SkipDir
+		case entry.Name() == gitDir:
+			return nil
 		}
 		info, err := entry.Info()
 		if err != nil {
@@ -167,7 +175,7 @@ func (w *layerWriter) add(root *os.Root, file, name string, info fs.FileInfo) er
 		if err != nil {
 			return fmt.Errorf("reading the link %s: %w", file, err)
 		}
-		if !linkStaysInside(name, target) {
+		if !linkStaysInside(root, name, target) {
 			return andon.Errorf(andon.KindInvalid, "the link %s in the artifact leads out of it, to %s", name, target).
 				WithHint("make it relative and keep its target inside the artifact")
 		}
@@ -205,13 +213,18 @@ func (w *layerWriter) content(root *os.Root, file string, size int64) error {
 	return nil
 }
 
-// linkStaysInside reports whether a link at name points to something below the artifact's root.
-func linkStaysInside(name, target string) bool {
-	if path.IsAbs(target) || strings.ContainsRune(target, 0) {
+// linkStaysInside reports whether the link at a name below a root points to something below that
+// root, or to nothing. The text of the target alone does not tell: its way may lead through
+// other links. The root itself refuses to follow them out.
+func linkStaysInside(root *os.Root, name, target string) bool {
+	if path.IsAbs(target) {
 		return false
 	}
-	to := path.Join(path.Dir(name), filepath.ToSlash(target))
-	return to != ".." && !strings.HasPrefix(to, "../")
+	if to := path.Join(path.Dir(name), target); to == ".." || strings.HasPrefix(to, "../") {
+		return false
+	}
+	_, err := root.Stat(name)
+	return err == nil || errors.Is(err, fs.ErrNotExist)
 }
 
 // diskError says that the disk is full where that is the reason.

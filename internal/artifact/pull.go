@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +28,13 @@ type Cache struct {
 type pull struct {
 	done chan struct{}
 	err  error
+	gone bool // whoever fetched it did not want it any more
 }
+
+const (
+	pullingPrefix = "pulling-" // of directories that are not complete
+	damagedPrefix = "damaged-" // of artifacts that were replaced, but may have copies running from them
+)
 
 // OpenCache opens the cache in a directory, which it creates if it is missing. What an
 // interrupted pull left there is removed.
@@ -35,7 +42,7 @@ func OpenCache(dir string) (*Cache, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the directory of artifacts: %w", err)
 	}
-	left, err := filepath.Glob(filepath.Join(dir, "pulling-*"))
+	left, err := filepath.Glob(filepath.Join(dir, pullingPrefix+"*"))
 	if err != nil {
 		return nil, err
 	}
@@ -48,44 +55,75 @@ func OpenCache(dir string) (*Cache, error) {
 }
 
 // Pull returns the directory with the files of an artifact, which the caller must not change. The
-// first call for a digest fetches it, verifies every byte against the digest, and unpacks it.
+// first call for a digest fetches it, verifies every byte against the digest, and unpacks it. A
+// later one compares the files with what was unpacked, by size, mode and time, and fetches the
+// artifact again when one is missing or was changed.
 func (c *Cache) Pull(ctx context.Context, registry Remote, service andon.ServiceName, d andon.Digest) (string, error) {
 	if !d.Valid() {
 		return "", andon.Errorf(andon.KindInvalid, "%q is not a digest", d)
 	}
-	dir := c.path(d)
 	for {
-		if _, err := os.Stat(dir); err == nil {
-			return dir, nil // it got its name only when it was complete
-		}
 		p, mine := c.join(d)
 		if mine {
-			p.err = c.fetch(ctx, registry, service, d, dir)
+			p.err = c.provide(ctx, registry, service, d)
+			p.gone = ctx.Err() != nil
 			c.leave(d, p)
 			if p.err != nil {
 				return "", p.err
 			}
-			return dir, nil
+			return c.content(d), nil
 		}
 		select {
 		case <-p.done:
 		case <-ctx.Done():
 			return "", ctx.Err()
 		}
-		if p.err != nil && !errors.Is(p.err, context.Canceled) {
+		switch {
+		case p.err == nil:
+			return c.content(d), nil
+		case !p.gone:
 			return "", p.err
 		}
 	}
 }
 
-// Collect removes the artifacts that keep does not want, and returns how many those were.
+// provide makes the artifact be there, whole.
+func (c *Cache) provide(ctx context.Context, registry Remote, service andon.ServiceName, d andon.Digest) error {
+	if verify(c.path(d)) == nil {
+		return nil
+	}
+	if exists(c.path(d)) {
+		aside, err := os.MkdirTemp(c.dir, damagedPrefix+"*")
+		if err != nil {
+			return diskError("the artifact cannot be unpacked", err)
+		}
+		if err := os.Rename(c.path(d), filepath.Join(aside, entryName(d))); err != nil {
+			return fmt.Errorf("putting a damaged artifact aside: %w", err)
+		}
+	}
+	return c.fetch(ctx, registry, service, d)
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
+// Collect removes the artifacts that keep does not want, and returns how many those were. It may
+// be called while artifacts are pulled.
 func (c *Cache) Collect(keep func(andon.Digest) bool) (removed int, err error) {
 	entries, err := os.ReadDir(c.dir)
 	if err != nil {
 		return 0, err
 	}
 	for _, e := range entries {
-		d := andon.Digest(strings.Replace(e.Name(), "-", ":", 1))
+		d := digestOfEntry(e.Name())
+		if strings.HasPrefix(e.Name(), damagedPrefix) {
+			inside, err := os.ReadDir(filepath.Join(c.dir, e.Name()))
+			if err == nil && len(inside) == 1 {
+				d = digestOfEntry(inside[0].Name())
+			}
+		}
 		if !d.Valid() || keep(d) {
 			continue
 		}
@@ -97,9 +135,17 @@ func (c *Cache) Collect(keep func(andon.Digest) bool) (removed int, err error) {
 	return removed, nil
 }
 
-func (c *Cache) path(d andon.Digest) string {
-	return filepath.Join(c.dir, strings.Replace(string(d), ":", "-", 1))
+// An artifact's entry in the cache is a directory with its files in one below, so that the list
+// of them lies beside them.
+func entryName(d andon.Digest) string { return strings.Replace(string(d), ":", "-", 1) }
+
+func digestOfEntry(name string) andon.Digest {
+	return andon.Digest(strings.Replace(name, "-", ":", 1))
 }
+
+func (c *Cache) path(d andon.Digest) string { return filepath.Join(c.dir, entryName(d)) }
+
+func (c *Cache) content(d andon.Digest) string { return filepath.Join(c.path(d), contentDir) }
 
 func (c *Cache) join(d andon.Digest) (p *pull, mine bool) {
 	c.mu.Lock()
@@ -120,24 +166,30 @@ func (c *Cache) leave(d andon.Digest, p *pull) {
 }
 
 // fetch unpacks the artifact beside its place and moves it there when it is complete and on disk.
-func (c *Cache) fetch(ctx context.Context, registry Remote, service andon.ServiceName, d andon.Digest, dir string) error {
+func (c *Cache) fetch(ctx context.Context, registry Remote, service andon.ServiceName, d andon.Digest) error {
 	ctx, cancel := context.WithTimeout(ctx, transferTimeout)
 	defer cancel()
-	temporary, err := os.MkdirTemp(c.dir, "pulling-*")
+	temporary, err := os.MkdirTemp(c.dir, pullingPrefix+"*")
 	if err != nil {
 		return diskError("the artifact cannot be unpacked", err)
 	}
 	defer os.RemoveAll(temporary)
-	if err := fetchLayers(ctx, registry, service, d, temporary); err != nil {
+	if err := os.Mkdir(filepath.Join(temporary, contentDir), 0o755); err != nil {
+		return diskError("the artifact cannot be unpacked", err)
+	}
+	if err := fetchLayers(ctx, registry, service, d, filepath.Join(temporary, contentDir)); err != nil {
 		return err
 	}
 	if err := os.Chmod(temporary, 0o755); err != nil {
 		return err
 	}
+	if err := writeListing(temporary); err != nil {
+		return diskError("the artifact cannot be unpacked", err)
+	}
 	if err := syncTree(temporary); err != nil {
 		return diskError("the artifact cannot be unpacked", err)
 	}
-	return os.Rename(temporary, dir)
+	return os.Rename(temporary, c.path(d))
 }
 
 func fetchLayers(ctx context.Context, registry Remote, service andon.ServiceName, d andon.Digest, to string) error {
@@ -146,8 +198,11 @@ func fetchLayers(ctx context.Context, registry Remote, service andon.ServiceName
 		return err
 	}
 	data, err := fetchManifest(ctx, repo, d)
-	if err != nil {
-		return registryError("fetched", d, err)
+	for try := 1; err != nil; try++ {
+		if err = registryError("fetched", d, err); try == tries || !again(ctx, err, try) {
+			return err
+		}
+		data, err = fetchManifest(ctx, repo, d)
 	}
 	var manifest ocispec.Manifest
 	if err := json.Unmarshal(data, &manifest); err != nil || len(manifest.Layers) == 0 {
@@ -158,9 +213,13 @@ func fetchLayers(ctx context.Context, registry Remote, service andon.ServiceName
 		if err != nil {
 			return registryError("fetched", d, err)
 		}
-		err = unpack(ctx, body, layer, to)
+		watched := &watchedReader{from: body}
+		err = unpack(ctx, watched, layer, to)
 		body.Close()
-		if err != nil {
+		switch {
+		case err != nil && watched.err != nil:
+			return registryError("fetched", d, watched.err)
+		case err != nil:
 			return corrupt(d, err)
 		}
 	}
@@ -174,4 +233,19 @@ func corrupt(d andon.Digest, err error) error {
 		return fmt.Errorf("unpacking artifact %s: %w", d.Short(), err)
 	}
 	return andon.Errorf(e.Kind, "artifact %s: %s", d.Short(), e.Message).WithHint("%s", e.Hint).Because(e.Cause)
+}
+
+// A watchedReader remembers why its source ended, so that a connection that broke is not taken
+// for content that is damaged.
+type watchedReader struct {
+	from io.Reader
+	err  error
+}
+
+func (w *watchedReader) Read(p []byte) (int, error) {
+	n, err := w.from.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.err = err
+	}
+	return n, err
 }

@@ -17,6 +17,7 @@ import (
 	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
+	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/andon-cd/andon/internal/andon"
 )
@@ -66,19 +67,47 @@ func Push(ctx context.Context, registry Remote, service andon.ServiceName, tag s
 	if err != nil {
 		return andon.Artifact{}, err
 	}
+	for try := 1; ; try++ {
+		err := p.push(ctx, repo, tag)
+		if err == nil {
+			return andon.Artifact{Digest: p.Digest, Size: p.Size}, nil
+		}
+		if err = registryError("stored", p.Digest, err); try == tries || !again(ctx, err, try) {
+			return andon.Artifact{}, err
+		}
+	}
+}
+
+// tries is how often a registry is asked that does not answer: a restart of the plant is short.
+const tries = 4
+
+// again reports, after a pause, whether the same may succeed now.
+func again(ctx context.Context, err error, try int) bool {
+	if andon.KindOf(err) != andon.KindUnreachable {
+		return false
+	}
+	pause := time.NewTimer(time.Duration(try*try) * 250 * time.Millisecond)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// push sends what the repository does not have, the manifest last: who finds it finds all of it.
+func (p *Packed) push(ctx context.Context, repo *remote.Repository, tag string) error {
 	layer := ocispec.Descriptor{MediaType: ocispec.MediaTypeImageLayerGzip, Digest: digest.Digest(p.layer), Size: p.Size}
 	if err := pushLayer(ctx, repo, layer, p.file); err != nil {
-		return andon.Artifact{}, registryError("stored", p.Digest, err)
+		return err
 	}
 	config := descriptor(ocispec.MediaTypeImageConfig, p.config)
 	if err := pushOnce(ctx, repo, config, bytes.NewReader(p.config)); err != nil {
-		return andon.Artifact{}, registryError("stored", p.Digest, err)
+		return err
 	}
 	manifest := descriptor(ocispec.MediaTypeImageManifest, p.manifest)
-	if err := repo.PushReference(ctx, manifest, bytes.NewReader(p.manifest), tag); err != nil {
-		return andon.Artifact{}, registryError("stored", p.Digest, err)
-	}
-	return andon.Artifact{Digest: p.Digest, Size: p.Size}, nil
+	return repo.PushReference(ctx, manifest, bytes.NewReader(p.manifest), tag)
 }
 
 func pushLayer(ctx context.Context, repo *remote.Repository, layer ocispec.Descriptor, file string) error {
@@ -117,12 +146,22 @@ func fetchManifest(ctx context.Context, repo *remote.Repository, d andon.Digest)
 
 // registryError says what could not be done with which artifact.
 func registryError(done string, d andon.Digest, err error) error {
+	if _, ok := errors.AsType[*andon.Error](err); ok {
+		return err
+	}
 	if errors.Is(err, errdef.ErrNotFound) {
 		return andon.Errorf(andon.KindNotFound, "the registry has no artifact %s", d).
 			WithHint("it was removed, or never built: rerun the commit stage of the version").Because(err)
 	}
-	if _, ok := errors.AsType[*andon.Error](err); ok {
-		return err
+	if answer, ok := errors.AsType[*errcode.ErrorResponse](err); ok {
+		switch answer.StatusCode {
+		case http.StatusUnauthorized, http.StatusForbidden:
+			return andon.Errorf(andon.KindSignIn, "artifact %s could not be %s: the registry refuses the token", d.Short(), done).
+				WithHint("give the agent a token that is valid").Because(err)
+		case http.StatusInsufficientStorage, http.StatusRequestEntityTooLarge, http.StatusTooManyRequests:
+			return andon.Errorf(andon.KindUnavailable, "artifact %s could not be %s: the registry cannot take it now", d.Short(), done).
+				WithHint("make room on the registry's disk").Because(err)
+		}
 	}
 	return andon.Errorf(andon.KindUnreachable, "artifact %s could not be %s: the registry does not answer as it should", d.Short(), done).Because(err)
 }

@@ -3,7 +3,6 @@ package artifact
 import (
 	"archive/tar"
 	"bufio"
-	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -11,7 +10,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
+	"github.com/klauspost/compress/gzip"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/content"
 
@@ -50,14 +51,15 @@ func unpackVerified(ctx context.Context, from io.Reader, root *os.Root) error {
 		return damaged(err)
 	}
 	u := unpacker{root: root, left: maxSize}
-	archive := tar.NewReader(zip)
+	// What is not content is bounded too: the headers, and what an entry holds that is no file.
+	archive := tar.NewReader(io.LimitReader(zip, maxSize+maxHeaders))
 	for range maxFiles + 1 {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return u.checkLinks()
 		}
 		if err != nil {
 			return damaged(err)
@@ -69,15 +71,34 @@ func unpackVerified(ctx context.Context, from io.Reader, root *os.Root) error {
 	return andon.Errorf(andon.KindInvalid, "it has more than %d files", maxFiles)
 }
 
+// maxHeaders bounds the bytes of an unpacked archive besides the content of its files.
+const maxHeaders = 1 << 30
+
 // An unpacker writes entries below its root, up to a number of bytes.
 type unpacker struct {
-	root *os.Root
-	left int64
+	root  *os.Root
+	left  int64
+	links []string
+}
+
+// checkLinks refuses links that lead out. Where one leads is known only when all others are there;
+// until then the root keeps us from following it.
+func (u *unpacker) checkLinks() error {
+	for _, name := range u.links {
+		target, err := u.root.Readlink(name)
+		if err != nil {
+			return err
+		}
+		if !linkStaysInside(u.root, name, target) {
+			return andon.Errorf(andon.KindInvalid, "its link %q leaves the artifact", name)
+		}
+	}
+	return nil
 }
 
 func (u *unpacker) entry(h *tar.Header, from io.Reader) error {
 	name := path.Clean(h.Name)
-	if !filepath.IsLocal(name) {
+	if !filepath.IsLocal(name) || strings.ContainsRune(name, 0) {
 		return andon.Errorf(andon.KindInvalid, "its entry %q leaves the artifact", h.Name)
 	}
 	if name == "." {
@@ -94,23 +115,23 @@ func (u *unpacker) entry(h *tar.Header, from io.Reader) error {
 	case tar.TypeReg:
 		return u.file(name, h, from)
 	case tar.TypeSymlink:
-		if !linkStaysInside(name, h.Linkname) {
-			return andon.Errorf(andon.KindInvalid, "its link %q leaves the artifact", h.Name)
-		}
+		u.links = append(u.links, name)
 		return u.root.Symlink(h.Linkname, name)
 	default:
 		return andon.Errorf(andon.KindInvalid, "its entry %q is neither a file, a directory nor a link", h.Name)
 	}
 }
 
+// file writes one file, which nobody may write to afterwards: several copies run from it, and
+// what was tested stays what runs.
 func (u *unpacker) file(name string, h *tar.Header, from io.Reader) error {
 	if h.Size > u.left {
 		return andon.Errorf(andon.KindInvalid, "it unpacks to more than %d bytes", int64(maxSize))
 	}
 	u.left -= h.Size
-	mode := fs.FileMode(0o644)
+	mode := fs.FileMode(0o444)
 	if h.Mode&0o111 != 0 {
-		mode = 0o755
+		mode = 0o555
 	}
 	f, err := u.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if err != nil {

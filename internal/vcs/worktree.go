@@ -44,6 +44,10 @@ func CopyWorkingTree(ctx context.Context, src, dst string) (WorkingTree, error) 
 		return WorkingTree{}, err
 	}
 	var tree WorkingTree
+	if len(names) > maxWorkingFiles {
+		return WorkingTree{}, andon.Errorf(andon.KindInvalid, "the working tree has more than %d files", maxWorkingFiles).
+			WithHint("let .gitignore name what is not part of the service")
+	}
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
 			return WorkingTree{}, err
@@ -60,6 +64,9 @@ func CopyWorkingTree(ctx context.Context, src, dst string) (WorkingTree, error) 
 	}
 	return tree, nil
 }
+
+// maxWorkingFiles bounds the files of a working tree that are copied.
+const maxWorkingFiles = 500_000
 
 // workingFiles lists what CopyWorkingTree copies.
 func workingFiles(ctx context.Context, src string, root *os.Root) ([]string, error) {

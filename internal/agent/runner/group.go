@@ -25,9 +25,10 @@ const stray = "ANDON_WORKSPACE"
 // A group is the process group of one task. All its steps run in it, one after the other.
 type group struct {
 	workspace string
-	leader    *exec.Cmd
-	hold      *os.File // the pipe that keeps the group alive
+	leader    *exec.Cmd // not waited for before the end: so long, nobody else can get its number
+	hold      *os.File  // the pipe that keeps the group alive
 	identity  identity
+	started   time.Time
 	ended     bool
 }
 
@@ -48,7 +49,7 @@ func startGroup(workspace string) (*group, error) {
 		return nil, fmt.Errorf("starting a process group: %w", err)
 	}
 	id, err := identify(leader.Process.Pid)
-	g := &group{workspace: workspace, leader: leader, hold: write, identity: id}
+	g := &group{workspace: workspace, leader: leader, hold: write, identity: id, started: time.Now()}
 	if err != nil {
 		g.end()
 		return nil, fmt.Errorf("identifying a process group: %w", err)
@@ -99,8 +100,8 @@ func (g *group) stop(ended <-chan error) {
 	}
 }
 
-// end kills everything that is left of the group, those that left it included. Once it has ended,
-// its number may be somebody else's: a second call does nothing.
+// end kills everything that is left of the group, those that left it included, and returns when
+// they are gone. Once it has ended, its number may be somebody else's: a second call does nothing.
 func (g *group) end() {
 	if g.ended {
 		return
@@ -109,7 +110,33 @@ func (g *group) end() {
 	_ = syscall.Kill(-g.leader.Process.Pid, syscall.SIGKILL)
 	g.hold.Close()
 	_ = g.leader.Wait()
-	killStrays(g.workspace, g.leader.Process.Pid)
+	gone(func() bool { return !groupRuns(g.identity.PID) })
+	after := 0
+	if time.Since(g.started) < wrapTime {
+		after = g.identity.PID
+	}
+	killStrays(g.workspace, after)
+}
+
+// wrapTime is how long the numbers of processes surely do not begin again: so long, what is
+// younger than a process has a greater number.
+const wrapTime = 3 * time.Second
+
+// dying is how long killed processes get to be gone. One that hangs in the kernel, on a dead
+// network file system say, is left behind then; it cannot run any more.
+const dying = 2 * time.Second
+
+// gone waits until a condition holds, for dying at most, and reports whether it does. Nobody
+// tells us when a process ends that is not our child.
+func gone(condition func() bool) bool {
+	pause := 200 * time.Microsecond
+	for end := time.Now().Add(dying); !condition(); pause = min(2*pause, 20*time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+		time.Sleep(pause)
+	}
+	return true
 }
 
 // An identity tells a process from a later one with the same number.

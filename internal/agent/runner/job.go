@@ -2,20 +2,13 @@ package runner
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/artifact"
 )
-
-// lastOutput is how long output is still read after all processes of a task are dead: a process
-// that cannot be found may hold the pipe open.
-const lastOutput = time.Second
 
 // job runs the steps of a job in a fresh checkout.
 func (w *work) job(ctx context.Context) andon.TaskResult {
@@ -41,8 +34,12 @@ func (w *work) finish(ctx context.Context, result andon.TaskResult) andon.TaskRe
 	return result
 }
 
-// steps runs the steps one after the other until one fails.
+// steps runs the steps one after the other until one fails. What a step leaves running goes on
+// until the last one has ended.
 func (w *work) steps(ctx context.Context, steps []andon.Step) andon.TaskResult {
+	if err := w.begin(); err != nil {
+		return failure(ctx, err)
+	}
 	out, err := startOutput(w.at.Log)
 	if err != nil {
 		return failure(ctx, err)
@@ -68,17 +65,18 @@ type stepRun struct {
 	reason string
 }
 
-// step runs one step. In the log, a line "##[step] NAME" begins it.
+// step runs one step. In the log, a line "##[step] NAME" begins it; nothing else of Andon's own
+// stands between the output of steps.
 func (w *work) step(ctx context.Context, step andon.Step, env []string, out *output) stepRun {
 	name := stepName(step)
 	ran := stepRun{StepResult: andon.StepResult{Name: name, Outcome: andon.Succeeded, Started: time.Now().UTC()}}
 	limited := ctx
 	if step.Timeout > 0 {
 		var cancel context.CancelFunc
-		limited, cancel = context.WithTimeoutCause(ctx, step.Timeout, errTimeout)
+		limited, cancel = context.WithTimeoutCause(ctx, step.Timeout, timeoutError(step.Timeout))
 		defer cancel()
 	}
-	fmt.Fprintf(out.write, "##[step] %s\n", name)
+	out.mark("##[step] " + name)
 	exit, err := w.group.run(limited, w.workspace, env, []string{"/bin/sh", "-e", "-c", step.Run}, out.write)
 	ran.Ended = time.Now().UTC()
 	switch {
@@ -99,12 +97,12 @@ func stepName(step andon.Step) string {
 		return step.Name
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(step.Run), "\n")
-	return first
+	return strings.TrimSpace(first)
 }
 
 // store packs the artifact and pushes it to the registry.
 func (w *work) store(ctx context.Context) (andon.Artifact, error) {
-	packed, err := artifact.Pack(ctx, w.workspace, w.lease.Task.Artifact.Path, w.temporary)
+	packed, err := artifact.Pack(ctx, w.workspace, *w.lease.Task.Artifact, w.temporary)
 	if err != nil {
 		return andon.Artifact{}, err
 	}
@@ -115,50 +113,4 @@ func (w *work) store(ctx context.Context) (andon.Artifact, error) {
 	}
 	fmt.Fprintf(w.at.Log, "andon: artifact %s: %d files, %d bytes\n", stored.Digest, packed.Files, stored.Size)
 	return stored, nil
-}
-
-// An output carries what the processes of a task write, in order, to its log.
-type output struct {
-	write *os.File
-	read  *os.File
-	done  chan struct{}
-}
-
-// outputBuffer is how much is read at once; the log's writer gets pieces of at most that size.
-const outputBuffer = 64 << 10
-
-func startOutput(log io.Writer) (*output, error) {
-	read, write, err := os.Pipe()
-	if err != nil {
-		return nil, fmt.Errorf("making a pipe for the output: %w", err)
-	}
-	o := &output{write: write, read: read, done: make(chan struct{})}
-	go func() {
-		defer close(o.done)
-		buffer := make([]byte, outputBuffer)
-		for {
-			n, err := read.Read(buffer)
-			if n > 0 {
-				if _, writeErr := log.Write(buffer[:n]); writeErr != nil {
-					// The log cannot be kept: the processes must not block on it.
-					_, _ = io.Copy(io.Discard, read)
-					return
-				}
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return o, nil
-}
-
-// close returns when everything that was written has reached the log.
-func (o *output) close() {
-	o.write.Close()
-	if err := o.read.SetReadDeadline(time.Now().Add(lastOutput)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
-		o.read.Close()
-	}
-	<-o.done
-	o.read.Close()
 }

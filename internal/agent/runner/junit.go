@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"bufio"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/andon-cd/andon/internal/andon"
 )
@@ -45,9 +47,7 @@ type junitDetail struct {
 // the counts in the attributes of suites are wrong in many files.
 func readJUnit(from io.Reader, into *andon.TestSummary) error {
 	decoder := xml.NewDecoder(from)
-	decoder.CharsetReader = func(charset string, input io.Reader) (io.Reader, error) {
-		return nil, fmt.Errorf("the encoding %s is not supported", charset)
-	}
+	decoder.CharsetReader = readCharset
 	depth, root := 0, false
 	for {
 		token, err := decoder.Token()
@@ -136,4 +136,42 @@ func seconds(s string) time.Duration {
 		return 0
 	}
 	return time.Duration(f * float64(time.Second))
+}
+
+// readCharset turns what an XML file says that it is encoded in into UTF-8.
+func readCharset(charset string, from io.Reader) (io.Reader, error) {
+	switch strings.ToLower(charset) {
+	case "us-ascii", "ascii":
+		return from, nil
+	case "iso-8859-1", "latin1", "windows-1252":
+		return &latin1{from: bufio.NewReader(from)}, nil
+	default:
+		return nil, fmt.Errorf("the encoding %s is not supported", charset)
+	}
+}
+
+// latin1 reads ISO 8859-1 as UTF-8.
+type latin1 struct {
+	from *bufio.Reader
+	rest []byte
+}
+
+func (l *latin1) Read(p []byte) (int, error) {
+	n := 0
+	for n < len(p) {
+		if len(l.rest) > 0 {
+			copied := copy(p[n:], l.rest)
+			n, l.rest = n+copied, l.rest[copied:]
+			continue
+		}
+		b, err := l.from.ReadByte()
+		if err != nil {
+			if n > 0 {
+				return n, nil
+			}
+			return 0, err
+		}
+		l.rest = utf8.AppendRune(l.rest[:0:0], rune(b))
+	}
+	return n, nil
 }

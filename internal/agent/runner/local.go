@@ -1,19 +1,19 @@
 package runner
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/artifact"
+	"github.com/andon-cd/andon/internal/vcs"
 )
 
 // A LocalRun is the commit stage of a working tree, without a plant.
@@ -42,9 +42,6 @@ func (r LocalResult) Succeeded() bool {
 	return !slices.ContainsFunc(r.Jobs, func(j LocalJob) bool { return j.Result.Outcome != andon.Succeeded })
 }
 
-// maxTreeFiles bounds the files of a working tree that are copied.
-const maxTreeFiles = 200_000
-
 // Local runs the jobs of a commit stage one after the other, each in a fresh copy of the working
 // tree: the files that git knows, and those that it does not know and does not ignore. A job
 // whose needs failed is cancelled. Everything that it makes is removed, the cache excepted.
@@ -53,12 +50,8 @@ func Local(ctx context.Context, run LocalRun) (LocalResult, error) {
 	if err != nil {
 		return LocalResult{}, fmt.Errorf("making a directory for the run: %w", err)
 	}
-	defer os.RemoveAll(dir)
-	files, err := treeFiles(ctx, run.Tree)
-	if err != nil {
-		return LocalResult{}, err
-	}
-	l := &local{LocalRun: run, dir: dir, files: files, outcomes: map[andon.JobName]andon.Outcome{}}
+	defer removeTree(dir)
+	l := &local{LocalRun: run, dir: dir, outcomes: map[andon.JobName]andon.Outcome{}}
 	var result LocalResult
 	for _, job := range inOrder(run.Pipeline.Commit.Jobs) {
 		ran := l.job(ctx, job)
@@ -91,7 +84,6 @@ func inOrder(jobs []andon.Job) []andon.Job {
 type local struct {
 	LocalRun
 	dir      string
-	files    []string
 	outcomes map[andon.JobName]andon.Outcome
 }
 
@@ -131,7 +123,7 @@ func (l *local) run(ctx context.Context, lease andon.Lease, log io.Writer) andon
 	if timeout <= 0 {
 		timeout = andon.DefaultJobTimeout
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, timeoutError(timeout))
 	defer cancel()
 	started := time.Now().UTC()
 	w, err := r.open(lease, Surroundings{Log: log})
@@ -143,7 +135,7 @@ func (l *local) run(ctx context.Context, lease andon.Lease, log io.Writer) andon
 	if err := os.MkdirAll(w.cache, 0o700); err != nil {
 		return failure(ctx, err)
 	}
-	if err := copyTree(l.Tree, w.workspace, l.files); err != nil {
+	if _, err := vcs.CopyWorkingTree(ctx, l.Tree, w.workspace); err != nil {
 		return failure(ctx, err)
 	}
 	result := w.finish(ctx, w.steps(ctx, lease.Task.Steps))
@@ -153,79 +145,6 @@ func (l *local) run(ctx context.Context, lease andon.Lease, log io.Writer) andon
 
 func keepNothing(_ context.Context, _ andon.VersionRef, packed *artifact.Packed) (andon.Artifact, error) {
 	return andon.Artifact{Digest: packed.Digest, Size: packed.Size}, nil
-}
-
-// treeFiles lists the files of a working tree that a commit of everything would hold.
-func treeFiles(ctx context.Context, tree string) ([]string, error) {
-	cmd := exec.CommandContext(ctx, "git", "-C", tree, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, andon.Errorf(andon.KindInvalid, "%s is not a git working tree", tree).WithHint("run `git init` there first").Because(err)
-	}
-	files := strings.FieldsFunc(string(out), func(r rune) bool { return r == 0 })
-	if len(files) > maxTreeFiles {
-		return nil, andon.Errorf(andon.KindInvalid, "the working tree has more than %d files", maxTreeFiles)
-	}
-	return files, nil
-}
-
-// copyTree copies files with their modes and links; one that was deleted and not committed yet is
-// passed over.
-func copyTree(from, to string, files []string) error {
-	source, err := os.OpenRoot(from)
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-	target, err := os.OpenRoot(to)
-	if err != nil {
-		return err
-	}
-	defer target.Close()
-	for _, name := range files {
-		info, err := source.Lstat(name)
-		if os.IsNotExist(err) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := target.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			return err
-		}
-		switch {
-		case info.Mode()&os.ModeSymlink != 0:
-			link, err := source.Readlink(name)
-			if err == nil {
-				err = target.Symlink(link, name)
-			}
-			if err != nil {
-				return err
-			}
-		case info.Mode().IsRegular():
-			if err := copyFile(source, target, name, info.Mode().Perm()); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func copyFile(source, target *os.Root, name string, mode os.FileMode) error {
-	in, err := source.Open(name)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := target.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		out.Close()
-		return err
-	}
-	return out.Close()
 }
 
 // A prefixer writes whole lines with a prefix.
@@ -243,18 +162,21 @@ func (p *prefixer) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.rest = append(p.rest, b...)
+	rest := p.rest
 	for {
-		end := slices.Index(p.rest, '\n')
-		if end < 0 && len(p.rest) < maxLine {
+		end := bytes.IndexByte(rest, '\n')
+		if end < 0 && len(rest) < maxLine {
+			p.rest = append(p.rest[:0], rest...)
 			return len(b), nil
 		}
+		next := end + 1
 		if end < 0 {
-			end = len(p.rest)
+			end, next = maxLine, maxLine
 		}
-		if err := p.line(p.rest[:end]); err != nil {
+		if err := p.line(rest[:end]); err != nil {
 			return 0, err
 		}
-		p.rest = append(p.rest[:0], p.rest[min(end+1, len(p.rest)):]...)
+		rest = rest[next:]
 	}
 }
 

@@ -9,51 +9,85 @@ import (
 	"syscall"
 )
 
-// identify reads what tells the process from every other one (proc(5): field 22 of stat).
+// identify reads what tells the process from every other one.
 func identify(pid int) (identity, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	stat, err := statOf(pid)
 	if err != nil {
 		return identity{}, err
-	}
-	_, rest, ok := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')'):]), " ")
-	fields := strings.Fields(rest)
-	if !ok || len(fields) < 20 {
-		return identity{}, fmt.Errorf("/proc/%d/stat has an unknown form", pid)
 	}
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return identity{}, err
 	}
-	return identity{PID: pid, Start: fields[19], Boot: strings.TrimSpace(string(boot))}, nil
+	return identity{PID: pid, Start: stat[statStart], Boot: strings.TrimSpace(string(boot))}, nil
+}
+
+// Fields of /proc/PID/stat (proc(5)), counted from the one behind the command's name.
+const (
+	statState = 0
+	statGroup = 2
+	statStart = 19
+)
+
+// statOf returns the fields of /proc/PID/stat behind the command's name, which may hold anything.
+func statOf(pid int) ([]string, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return nil, err
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) <= statStart {
+		return nil, fmt.Errorf("/proc/%d/stat has an unknown form", pid)
+	}
+	return fields, nil
+}
+
+// groupRuns reports whether a process group has members that are not dead. The dead ones that
+// nobody waits for stay for good where the first process of a container does not reap them.
+func groupRuns(pgid int) bool {
+	if syscall.Kill(-pgid, 0) != nil {
+		return false
+	}
+	for _, pid := range processes() {
+		stat, err := statOf(pid)
+		if err == nil && stat[statGroup] == strconv.Itoa(pgid) && stat[statState] != "Z" && stat[statState] != "X" {
+			return true
+		}
+	}
+	return false
 }
 
 // strayRounds bounds how often processes are looked for that were started while the others were
 // being killed.
-const strayRounds = 10
+const strayRounds = 100
 
-// killStrays kills processes of the task in a workspace that left its group. Only processes that are younger
-// than the leader can be such; leader 0, or process numbers that began again, means all.
-func killStrays(workspace string, leader int) {
-	if last := lastPID(); last < leader {
-		leader = 0
-	}
+// killStrays kills the processes of the task in a workspace that left its group, and returns when
+// they are gone. Only processes with a greater number than after are looked at.
+func killStrays(workspace string, after int) {
 	want := []byte("\x00" + stray + "=" + workspace + "\x00")
 	for range strayRounds {
-		found := false
+		var found []identity
 		for _, pid := range processes() {
-			if pid <= leader || pid == os.Getpid() {
+			if pid <= after || pid == os.Getpid() || !hasVariable(pid, want) {
 				continue
 			}
-			env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-			if err == nil && bytes.Contains(append([]byte{0}, env...), want) {
-				found = true
-				_ = syscall.Kill(pid, syscall.SIGKILL)
+			if id, err := identify(pid); err == nil && syscall.Kill(pid, syscall.SIGKILL) == nil {
+				found = append(found, id)
 			}
 		}
-		if !found {
+		if len(found) == 0 {
 			return
 		}
+		for _, id := range found {
+			gone(func() bool { return !hasVariable(id.PID, want) }) // a dead one has no environment
+		}
 	}
+}
+
+// hasVariable reports whether NAME=VALUE between zero bytes is in the environment of a process.
+func hasVariable(pid int, want []byte) bool {
+	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	return err == nil && len(env) > 0 && bytes.Contains(append([]byte{0}, env...), want)
 }
 
 func processes() []int {
@@ -73,21 +107,4 @@ func processes() []int {
 		}
 	}
 	return pids
-}
-
-// lastPID returns the number of the newest process (proc(5): last field of loadavg).
-func lastPID() int {
-	data, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return 0
-	}
-	fields := strings.Fields(string(data))
-	if len(fields) == 0 {
-		return 0
-	}
-	pid, err := strconv.Atoi(fields[len(fields)-1])
-	if err != nil {
-		return 0
-	}
-	return pid
 }

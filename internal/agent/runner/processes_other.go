@@ -25,3 +25,6 @@ func identify(pid int) (identity, error) {
 // killStrays does nothing where the environment of other processes cannot be read: a process that
 // leaves its group outlives its task there.
 func killStrays(string, int) {}
+
+// groupRuns reports whether a process group has members.
+func groupRuns(pgid int) bool { return unix.Kill(-pgid, 0) == nil }

@@ -38,6 +38,7 @@ func (r *Runner) record(lease andon.Lease, group *group) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("writing the record of a task: %w", err)
 	}
+	// The directory is not synced: when the machine itself goes down, so does the task.
 	return os.Rename(file+".new", file)
 }
 
@@ -67,7 +68,9 @@ func (r *Runner) Recover(ctx context.Context) ([]andon.Lease, error) {
 		}
 		var rec record
 		if err := json.Unmarshal(data, &rec); err != nil {
-			return left, fmt.Errorf("the record %s of a task is damaged: %w", file, err)
+			// Its task cannot be named any more; the server finds out by itself that it was lost.
+			r.config.Log.Warn("the record of a task is damaged and is dropped", "file", file, "err", err)
+			continue
 		}
 		rec.Group.kill()
 		killStrays(rec.Workspace, 0)
@@ -85,9 +88,30 @@ func clearDirectory(dir string) error {
 		return err
 	}
 	for _, e := range entries {
-		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+		if err := removeTree(filepath.Join(dir, e.Name())); err != nil {
 			return fmt.Errorf("clearing %s: %w", dir, err)
 		}
 	}
 	return nil
+}
+
+// removeTree removes a directory with everything in it, also below directories that are not
+// writable, such as Go's module cache has.
+func removeTree(dir string) error {
+	if err := os.RemoveAll(dir); !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	// The walk reads a directory after its own visit: it is opened up in time.
+	_ = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			_ = root.Chmod(name, 0o700)
+		}
+		return nil //nolint:nilerr // what cannot be opened up shows in the removal
+	})
+	return os.RemoveAll(dir)
 }

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
+	"strings"
 
 	"github.com/andon-cd/andon/internal/andon"
 )
@@ -51,45 +53,63 @@ func countTests(failed int) string {
 	return fmt.Sprintf("%d tests failed", failed)
 }
 
-// reportFiles returns the files that match a glob. "**/" at its start matches any directory.
+// reportFiles returns the files that match one of the globs, in the order of their names. "**" is
+// any number of directories; the rest is as in path.Match.
 func reportFiles(files fs.FS, globs []string) []string {
+	var patterns [][]string
+	for _, glob := range globs {
+		// Two "**" in a row mean the same as one.
+		parts := slices.CompactFunc(strings.Split(path.Clean(glob), "/"), func(a, b string) bool { return a == "**" && b == "**" })
+		patterns = append(patterns, parts)
+	}
 	var found []string
-	seen := map[string]bool{}
-	add := func(name string) {
-		if !seen[name] && len(found) < maxReports {
-			seen[name] = true
+	_ = fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return nil //nolint:nilerr // what cannot be read holds no reports
+		case entry.IsDir():
+			if name != "." && (entry.Name() == ".git" || !anyMatch(patterns, name, true)) {
+				return fs.SkipDir
+			}
+			return nil
+		case len(found) == maxReports:
+			return fs.SkipAll
+		case anyMatch(patterns, name, false):
 			found = append(found, name)
 		}
-	}
-	for _, glob := range globs {
-		if rest, deep := cutDeep(glob); deep {
-			_ = fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
-				if err != nil || entry.IsDir() {
-					return nil //nolint:nilerr // what cannot be read holds no reports
-				}
-				if ok, _ := path.Match(rest, path.Base(name)); ok {
-					add(name)
-				}
-				return nil
-			})
-			continue
-		}
-		names, err := fs.Glob(files, path.Clean(glob))
-		if err != nil {
-			continue // the parser of andon.yaml refuses a glob that is none
-		}
-		for _, name := range names {
-			add(name)
-		}
-	}
+		return nil
+	})
 	return found
 }
 
-func cutDeep(glob string) (rest string, deep bool) {
-	if len(glob) > 3 && glob[:3] == "**/" {
-		return glob[3:], true
+// anyMatch reports whether a name matches a pattern or, for a directory, whether something in it may.
+func anyMatch(patterns [][]string, name string, directory bool) bool {
+	parts := strings.Split(name, "/")
+	return slices.ContainsFunc(patterns, func(p []string) bool { return matches(p, parts, directory) })
+}
+
+func matches(pattern, name []string, directory bool) bool {
+	for len(pattern) > 0 && pattern[0] != "**" {
+		if len(name) == 0 {
+			return directory
+		}
+		if ok, err := path.Match(pattern[0], name[0]); !ok || err != nil {
+			return false // the parser of andon.yaml refuses a pattern that is none
+		}
+		pattern, name = pattern[1:], name[1:]
 	}
-	return glob, false
+	if len(pattern) == 0 {
+		return len(name) == 0 && !directory
+	}
+	if directory {
+		return true
+	}
+	for i := range len(name) + 1 {
+		if matches(pattern[1:], name[i:], false) {
+			return true
+		}
+	}
+	return false
 }
 
 func readReport(root *os.Root, file string, into *andon.TestSummary) error {

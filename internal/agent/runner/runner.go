@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -22,7 +23,8 @@ type Config struct {
 	Source func(ctx context.Context, service andon.ServiceName, commit andon.CommitID) (bareDir string, err error)
 	// Push stores an artifact in the plant's registry.
 	Push func(ctx context.Context, version andon.VersionRef, packed *artifact.Packed) (andon.Artifact, error)
-	Log  *slog.Logger
+	// Log gets what nobody else hears of; nil: it is dropped.
+	Log *slog.Logger
 }
 
 // Surroundings is where a task finds what it tests, and where its output goes.
@@ -40,6 +42,9 @@ type Runner struct {
 
 // Open prepares the directory. Recover must be called before the first Run.
 func Open(config Config) (*Runner, error) {
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
 	r := &Runner{config: config}
 	for _, dir := range []string{r.records(), r.workspaces(), r.caches()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -54,9 +59,10 @@ func (r *Runner) workspaces() string { return filepath.Join(r.config.Dir, "works
 func (r *Runner) caches() string     { return filepath.Join(r.config.Dir, "cache") }
 
 // Run runs a task and returns when it has ended and nothing of it runs any more. When ctx ends,
-// the task is killed and the result is andon.Cancelled. A task that could not begin for a reason
-// that may pass (the repository or the registry does not answer) ends as andon.Lost, so that the
-// line tries it again; everything else that is wrong is andon.Failed with a sentence.
+// the task is killed and the result is andon.Cancelled. A task that could not begin or keep its
+// artifact for a reason outside of the commit that may pass (the repository or the registry does
+// not answer, the agent's disk is full) ends as andon.Lost, so that the line tries it again, as
+// often as it allows; everything else that is wrong is andon.Failed with a sentence.
 func (r *Runner) Run(ctx context.Context, lease andon.Lease, at Surroundings) andon.TaskResult {
 	started := time.Now().UTC()
 	result := r.run(ctx, lease, at)
@@ -72,7 +78,7 @@ func (r *Runner) run(ctx context.Context, lease andon.Lease, at Surroundings) an
 	if timeout <= 0 {
 		timeout = andon.DefaultJobTimeout
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, timeout, errTimeout)
+	limited, cancel := context.WithTimeoutCause(ctx, timeout, timeoutError(timeout))
 	defer cancel()
 	w, err := r.open(lease, at)
 	if err != nil {
@@ -85,7 +91,12 @@ func (r *Runner) run(ctx context.Context, lease andon.Lease, at Surroundings) an
 	return w.job(limited)
 }
 
-var errTimeout = errors.New("the task ran longer than it may")
+// A timeoutError is why a context ended that had this long.
+type timeoutError time.Duration
+
+func (t timeoutError) Error() string {
+	return fmt.Sprintf("it ran longer than %v and was killed", time.Duration(t))
+}
 
 // failure is the result of a task that could not do its work for a reason outside of its steps.
 func failure(ctx context.Context, err error) andon.TaskResult {
@@ -94,13 +105,16 @@ func failure(ctx context.Context, err error) andon.TaskResult {
 	}
 	e, ok := errors.AsType[*andon.Error](err)
 	if !ok {
+		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+			return andon.TaskResult{Outcome: andon.Lost, Reason: "the disk of the agent is full (make room on its host)"}
+		}
 		return andon.TaskResult{Outcome: andon.Failed, Reason: fmt.Sprintf("the agent could not run it: %v", err)}
 	}
 	reason := e.Message
 	if e.Hint != "" {
 		reason += " (" + e.Hint + ")"
 	}
-	if e.Kind == andon.KindUnreachable || e.Kind == andon.KindTimeout {
+	if e.Kind == andon.KindUnreachable || e.Kind == andon.KindTimeout || e.Kind == andon.KindUnavailable {
 		return andon.TaskResult{Outcome: andon.Lost, Reason: reason}
 	}
 	return andon.TaskResult{Outcome: andon.Failed, Reason: reason}
@@ -108,8 +122,8 @@ func failure(ctx context.Context, err error) andon.TaskResult {
 
 // interrupted is the result of a task whose context ended.
 func interrupted(ctx context.Context) andon.TaskResult {
-	if errors.Is(context.Cause(ctx), errTimeout) {
-		return andon.TaskResult{Outcome: andon.TimedOut, Reason: "it ran longer than its timeout and was killed"}
+	if t, ok := errors.AsType[timeoutError](context.Cause(ctx)); ok {
+		return andon.TaskResult{Outcome: andon.TimedOut, Reason: t.Error()}
 	}
 	return andon.TaskResult{Outcome: andon.Cancelled, Reason: "it was cancelled and killed"}
 }
@@ -122,10 +136,10 @@ type work struct {
 	workspace string
 	temporary string
 	cache     string
-	group     *group
+	group     *group // of the steps that run, or ran last; nil: none did
 }
 
-// open makes the task's workspace and its process group, and writes the record of both.
+// open makes the task's directories.
 func (r *Runner) open(lease andon.Lease, at Surroundings) (*work, error) {
 	top := filepath.Join(r.workspaces(), fmt.Sprintf("%d", lease.Token))
 	w := &work{
@@ -133,7 +147,7 @@ func (r *Runner) open(lease andon.Lease, at Surroundings) (*work, error) {
 		workspace: filepath.Join(top, "checkout"), temporary: filepath.Join(top, "tmp"),
 		cache: filepath.Join(r.caches(), string(lease.Task.Version.Service)),
 	}
-	if err := os.RemoveAll(top); err != nil {
+	if err := removeTree(top); err != nil {
 		return nil, fmt.Errorf("clearing the workspace: %w", err)
 	}
 	for _, dir := range []string{w.workspace, w.temporary, w.cache} {
@@ -141,22 +155,30 @@ func (r *Runner) open(lease andon.Lease, at Surroundings) (*work, error) {
 			return nil, fmt.Errorf("making the workspace: %w", err)
 		}
 	}
+	return w, nil
+}
+
+// begin gives the steps that follow a process group, and writes the record of it to disk before
+// any of them can run.
+func (w *work) begin() error {
 	group, err := startGroup(w.workspace)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	w.group = group
-	if err := r.record(lease, group); err != nil {
+	if err := w.runner.record(w.lease, group); err != nil {
 		group.end()
-		return nil, err
+		return err
 	}
-	return w, nil
+	return nil
 }
 
 // close kills what is left of the task and forgets it.
 func (w *work) close() {
-	w.group.end()
-	if err := os.RemoveAll(filepath.Dir(w.workspace)); err != nil {
+	if w.group != nil {
+		w.group.end()
+	}
+	if err := removeTree(filepath.Dir(w.workspace)); err != nil {
 		w.runner.config.Log.Warn("a workspace could not be removed", "task", w.lease.Task.ID, "err", err)
 	}
 	if err := w.runner.forget(w.lease.Token); err != nil {

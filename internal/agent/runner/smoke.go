@@ -48,9 +48,6 @@ func (w *work) smoke(ctx context.Context) andon.TaskResult {
 				checkedOut = true
 			}
 			ran = w.steps(ctx, []andon.Step{{Run: check.Run}})
-			if err := w.regroup(); err != nil {
-				return failure(ctx, err)
-			}
 		}
 		result.Steps = append(result.Steps, ran.Steps...)
 		if ran.Outcome != andon.Succeeded {
@@ -68,16 +65,6 @@ func (w *work) needsCopy() bool {
 		}
 	}
 	return false
-}
-
-// regroup gives the next command check a process group: the last one's ended with it.
-func (w *work) regroup() error {
-	group, err := startGroup(w.workspace)
-	if err != nil {
-		return err
-	}
-	w.group = group
-	return w.runner.record(w.lease, group)
 }
 
 // smokeHTTP makes one request and compares the answer.
