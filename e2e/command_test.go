@@ -39,7 +39,11 @@ func (r result) String() string {
 
 // execute runs a command in a directory, with that environment alone.
 func execute(t testing.TB, dir string, environment []string, name string, args ...string) result {
-	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	return executeWithin(t, commandTimeout, dir, environment, name, args...)
+}
+
+func executeWithin(t testing.TB, limit time.Duration, dir string, environment []string, name string, args ...string) result {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Env = dir, environment

@@ -180,7 +180,7 @@ func TestDemo_ShowsEverythingAndEndsWithZero(t *testing.T) {
 		environment = append(environment, name+"="+strings.TrimSpace(execute(t, home, os.Environ(), "go", "env", name).out))
 	}
 	began := time.Now()
-	execute(t, home, environment, program(t), "demo", "--once", "--dir", dir).wants(t, done, "andon demo --once")
+	executeWithin(t, 2*commandTimeout, home, environment, program(t), "demo", "--once", "--dir", dir).wants(t, done, "andon demo --once")
 	t.Logf("the demo took %s", time.Since(began))
 	if left := processesOf(home); len(left) > 0 {
 		t.Errorf("the demo leaves process %d: %s", left[0].pid, left[0].command)
