@@ -221,4 +221,3 @@ func variables(text string) map[string]string {
 	}
 	return env
 }
-
