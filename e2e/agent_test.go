@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -47,7 +48,7 @@ func TestAgent_OnAnotherHostJoinsAndRunsJobs(t *testing.T) {
 	until(t, 20*time.Second, "the agent is there", func() error {
 		agents, err := p.client.Agents(t.Context())
 		if err != nil || len(agents) != 2 || !agents[0].Connected || !agents[1].Connected {
-			return fmt.Errorf("%+v, %v", agents, err)
+			return fmt.Errorf("%+v, %w", agents, errors.Join(err, errors.New("want two that are connected")))
 		}
 		return nil
 	})

@@ -196,6 +196,27 @@ func TestCancel_KillsWhatRunsAndRerunBringsItToProduction(t *testing.T) {
 	}
 }
 
+func TestPlants_OfOneMachineLeaveEachOtherAlone(t *testing.T) {
+	t.Parallel()
+	var plants [2]*plant
+	var shops [2]*repository
+	for i := range plants {
+		plants[i] = startPlant(t)
+		shops[i] = plants[i].newShop("sh ./test.sh", "sh ./gate.sh commit")
+		shops[i].commit("Add a gate", files{"gate.sh": gate})
+		shops[i].push()
+		shops[i].reaches(1, "commit")
+	}
+	// Both run a step of the same name, of the same version of a service of the same name.
+	plants[0].andon("cancel", "shop", "1").wants(t, done, "andon cancel")
+	plants[0].andon("wait", "shop@1", "--for", "ended", "--timeout", "30s").wants(t, done, "waiting for the end")
+	plants[0].andon("down").wants(t, done, "andon down")
+	plants[0].down = true
+	shops[1].open("commit")
+	plants[1].wait("shop@1", "live:production")
+	plants[1].answers("shop.localhost", "hello 1\n")
+}
+
 func TestSupersede_OnlyTheNewestOfThoseThatWaitGoesOn(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t)

@@ -2,15 +2,12 @@ package e2e
 
 import (
 	"bufio"
-	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -243,7 +240,7 @@ func (p *plant) end() {
 func (p *plant) searchLogs() {
 	_ = filepath.WalkDir(p.home, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".log") {
-			return nil
+			return nil //nolint:nilerr // what is being removed meanwhile says nothing any more
 		}
 		data, _ := os.ReadFile(path)
 		for _, sign := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: "} {
@@ -267,88 +264,4 @@ func (p *plant) wait(version, goal string) {
 	if r.code != done {
 		p.t.Fatalf("andon wait %s --for %s: %s\n%s", version, goal, r, p.andon("why").out)
 	}
-}
-
-// status returns the plant at a glance.
-func (p *plant) status() api.Status {
-	p.t.Helper()
-	status, err := p.client.Status(p.t.Context(), "")
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return status
-}
-
-// service returns one service with all that runs of it.
-func (p *plant) service(name string) api.ServiceDetail {
-	p.t.Helper()
-	s, err := p.client.Service(p.t.Context(), name)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return s
-}
-
-// version returns one version in full.
-func (p *plant) version(service string, number int64) api.VersionDetail {
-	p.t.Helper()
-	v, err := p.client.Version(p.t.Context(), service, fmt.Sprint(number))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return v
-}
-
-// live returns the version that is live in a place; 0: none.
-func (p *plant) live(service, environment string) int64 {
-	p.t.Helper()
-	for _, place := range p.service(service).Places {
-		if place.Environment == environment && place.Live != nil {
-			return place.Live.Version
-		}
-	}
-	return 0
-}
-
-// idle waits until nothing goes on: every version and every deployment has ended, or waits for
-// a person.
-func (p *plant) idle(limit time.Duration) {
-	p.t.Helper()
-	until(p.t, limit, "the plant comes to rest", func() error {
-		ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
-		defer cancel()
-		s, err := p.client.Status(ctx, "")
-		if err != nil {
-			return err
-		}
-		if n := s.Totals; n.OnTheirWay+n.Deployments+n.TasksRunning+n.TasksQueued > 0 || n.Healthy != n.Copies {
-			why, _ := p.client.Why(ctx, api.WhyQuestion{})
-			return fmt.Errorf("%+v: %s %+v", n, why.Sentence, why.Waits)
-		}
-		return nil
-	})
-}
-
-// proxyProcess returns the process that carries requests.
-func (p *plant) proxyProcess() process {
-	p.t.Helper()
-	all := processesOf(p.data)
-	i := slices.IndexFunc(all, func(x process) bool { return strings.Contains(x.command, " proxy ") })
-	if i < 0 {
-		p.t.Fatal("there is no proxy")
-	}
-	return all[i]
-}
-
-// openCord returns the one cord that is pulled.
-func (p *plant) openCord() api.Cord {
-	p.t.Helper()
-	cords, err := p.client.Cords(p.t.Context(), true, api.Page{})
-	if err == nil && len(cords) != 1 {
-		err = errors.New("want one cord")
-	}
-	if err != nil {
-		p.t.Fatalf("%v: %+v", err, cords)
-	}
-	return cords[0]
 }

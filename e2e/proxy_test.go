@@ -59,6 +59,7 @@ func TestProxyKill_ItIsBackWithinASecondAndItsCountersSurvive(t *testing.T) {
 	waitForRequests(t, l, 100)
 	l.stop()
 	sent, failed := l.count()
+	t.Logf("by status: %v; the first that were not answered:\n%s", l.codes, strings.Join(l.failures, "\n"))
 	// A request that the killed proxy had not read is nobody's but the customer's: it failed. All
 	// others are in the ledgers.
 	until(t, 20*time.Second, "the ledgers account for the requests", func() error {
