@@ -16,7 +16,6 @@ import (
 	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote"
-	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -46,17 +45,23 @@ func (r Remote) repository(service andon.ServiceName) (*remote.Repository, error
 	if err != nil {
 		return nil, andon.Errorf(andon.KindInvalid, "%q is not the name of a repository", service).Because(err)
 	}
-	client := r.Client
-	if client == nil {
-		client = http.DefaultClient
-	}
 	repo.PlainHTTP = u.Scheme == "http"
-	repo.Client = &auth.Client{
-		Client:     client,
-		Header:     http.Header{"Authorization": {"Bearer " + r.Token}},
-		Credential: nil,
-	}
+	repo.Client = signedIn{r}
 	return repo, nil
+}
+
+// signedIn sends the token with each request: the registry is the plant's own, so there is nothing
+// to negotiate. net/http drops the token when it is sent to another host.
+type signedIn struct{ remote Remote }
+
+func (s signedIn) Do(r *http.Request) (*http.Response, error) {
+	if s.remote.Token != "" {
+		r.Header.Set("Authorization", "Bearer "+s.remote.Token)
+	}
+	if s.remote.Client != nil {
+		return s.remote.Client.Do(r)
+	}
+	return http.DefaultClient.Do(r)
 }
 
 // Push stores a packed artifact under its digest and a tag. What the registry has is not sent again.
