@@ -28,10 +28,11 @@ var layers = map[string]int{
 	"internal/secret": 4,
 
 	"internal/journal": 5, "internal/history": 5, "internal/artifact": 5, "internal/logs": 5, "internal/vcs": 5,
+	"internal/registry": 5,
 
 	"internal/engine": 6, "internal/agent": 6, "internal/auth": 6, "internal/intake": 6,
 
-	"internal/httpapi": 7, "internal/web": 7, "internal/git": 7, "internal/registry": 7, "internal/webhook": 7,
+	"internal/httpapi": 7, "internal/web": 7, "internal/git": 7, "internal/webhook": 7,
 	"internal/watch": 7, "internal/announce": 7, "internal/retention": 7, "internal/backup": 7,
 
 	"internal/server": 8,
