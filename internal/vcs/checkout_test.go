@@ -168,11 +168,11 @@ func TestCopyWorkingTree_WorksBeforeTheFirstCommitAndOutsideGit(t *testing.T) {
 	}
 }
 
-// BenchmarkCheckout checks out 100 files; BenchmarkCheckout_Floor only starts git.
+// BenchmarkCheckout checks out 100 files.
 func BenchmarkCheckout(b *testing.B) {
 	c := newClone(b)
-	for i := range 100 {
-		write(b, c.dir, fmt.Sprintf("pkg%d/file%d.go", i%10, i), strings.Repeat("line\n", 100))
+	for name, content := range benchFiles() {
+		write(b, c.dir, name, content)
 	}
 	id := c.commit("files")
 	dir := b.TempDir()
@@ -185,9 +185,23 @@ func BenchmarkCheckout(b *testing.B) {
 	}
 }
 
+// BenchmarkCheckout_Floor writes the same files and starts git once, which does nothing.
 func BenchmarkCheckout_Floor(b *testing.B) {
 	dir := b.TempDir()
+	n := 0
 	for b.Loop() {
+		n++
+		for name, content := range benchFiles() {
+			write(b, filepath.Join(dir, fmt.Sprint(n)), name, content)
+		}
 		git(b, dir, "--version")
 	}
+}
+
+func benchFiles() map[string]string {
+	files := map[string]string{}
+	for i := range 100 {
+		files[fmt.Sprintf("pkg%d/file%d.go", i%10, i)] = strings.Repeat("line\n", 100)
+	}
+	return files
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/andon-cd/andon/internal/agent/runner"
 	"github.com/andon-cd/andon/internal/andon"
@@ -144,6 +145,23 @@ func TestRecover_DropsADamagedRecordAndForgottenWorkspaces(t *testing.T) {
 		t.Errorf("recovered %v (%v)", left, err)
 	}
 	b.leftNothing()
+}
+
+func TestRecover_RemovesCachesThatNoTaskUsesAnyMore(t *testing.T) {
+	b := newBed(t, nil)
+	b.run(b.job("echo x > $ANDON_CACHE/kept"))
+	writeFiles(t, b.dir, map[string]string{"cache/old/file": "x"})
+	long := time.Now().Add(-100 * 24 * time.Hour)
+	if err := os.Chtimes(filepath.Join(b.dir, "cache", "old"), long, long); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.runner.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(filepath.Join(b.dir, "cache", "*", "*"))
+	if err != nil || len(left) != 1 || filepath.Base(left[0]) != "kept" {
+		t.Errorf("left %v, %v", left, err)
+	}
 }
 
 func TestRecord_IsOnDiskBeforeTheFirstStepBegins(t *testing.T) {

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -12,7 +13,11 @@ import (
 
 // job runs the steps of a job in a fresh checkout.
 func (w *work) job(ctx context.Context) andon.TaskResult {
-	if err := w.checkout(ctx); err != nil {
+	// The checkout and the record both wait for the disk: they do it at the same time.
+	began := make(chan error, 1)
+	go func() { began <- w.begin() }()
+	err := w.checkout(ctx)
+	if err = errors.Join(err, <-began); err != nil {
 		return failure(ctx, err)
 	}
 	return w.finish(ctx, w.steps(ctx, w.lease.Task.Steps))
@@ -37,8 +42,10 @@ func (w *work) finish(ctx context.Context, result andon.TaskResult) andon.TaskRe
 // steps runs the steps one after the other until one fails. What a step leaves running goes on
 // until the last one has ended.
 func (w *work) steps(ctx context.Context, steps []andon.Step) andon.TaskResult {
-	if err := w.begin(); err != nil {
-		return failure(ctx, err)
+	if w.group == nil || w.group.ended {
+		if err := w.begin(); err != nil {
+			return failure(ctx, err)
+		}
 	}
 	out, err := startOutput(w.at.Log)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
 )
@@ -50,8 +51,12 @@ func (r *Runner) forget(token andon.Token) error {
 	return err
 }
 
+// keepCache is how long the cache of a service stays that no task has used.
+const keepCache = 60 * 24 * time.Hour
+
 // Recover ends what an earlier runner of the same directory left running, removes its
-// workspaces, and returns the leases of those tasks.
+// workspaces and the caches of services that had no task for a long time, and returns the leases
+// of those tasks. What is still running of them, in their group or out of it, is dead by then.
 func (r *Runner) Recover(ctx context.Context) ([]andon.Lease, error) {
 	files, err := filepath.Glob(filepath.Join(r.records(), "*.json"))
 	if err != nil {
@@ -76,18 +81,27 @@ func (r *Runner) Recover(ctx context.Context) ([]andon.Lease, error) {
 		killStrays(rec.Workspace, 0)
 		left = append(left, rec.Lease)
 	}
-	if err := clearDirectory(r.workspaces()); err != nil {
-		return left, err
-	}
-	return left, clearDirectory(r.records())
+	always := func(fs.DirEntry) bool { return true }
+	return left, errors.Join(
+		clearDirectory(r.workspaces(), always),
+		clearDirectory(r.records(), always),
+		clearDirectory(r.caches(), func(e fs.DirEntry) bool {
+			info, err := e.Info()
+			return err == nil && time.Since(info.ModTime()) > keepCache
+		}),
+	)
 }
 
-func clearDirectory(dir string) error {
+// clearDirectory removes the entries of a directory that a condition holds for.
+func clearDirectory(dir string, remove func(fs.DirEntry) bool) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
+		if !remove(e) {
+			continue
+		}
 		if err := removeTree(filepath.Join(dir, e.Name())); err != nil {
 			return fmt.Errorf("clearing %s: %w", dir, err)
 		}

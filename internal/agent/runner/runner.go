@@ -155,6 +155,10 @@ func (r *Runner) open(lease andon.Lease, at Surroundings) (*work, error) {
 			return nil, fmt.Errorf("making the workspace: %w", err)
 		}
 	}
+	now := time.Now()
+	if err := os.Chtimes(w.cache, now, now); err != nil { // what Recover goes by
+		return nil, fmt.Errorf("making the workspace: %w", err)
+	}
 	return w, nil
 }
 
