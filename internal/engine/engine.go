@@ -56,6 +56,7 @@ type Engine struct {
 	snapshotAt   andon.Seq
 	snapshotting chan struct{} // holds one value while a snapshot is being saved
 	broken       error         // why the last append failed; nil: it did not
+	woke         time.Time     // when the engine last acted by itself
 	brokenAt     time.Time     // when it did
 }
 

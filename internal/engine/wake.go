@@ -20,9 +20,12 @@ const (
 func (e *Engine) due() []request {
 	now := e.now()
 	verbs, _ := e.agents.overdue(now)
-	if at := e.state.Wake(); !at.IsZero() && !now.Before(at) {
+	at := e.state.Wake()
+	setBack := now.Before(e.woke) // deadlines from before may be far away now: the line looks again
+	if setBack || !at.IsZero() && !now.Before(at) {
 		verbs = append(verbs, line.Tick{})
 	}
+	e.woke = now
 	requests := make([]request, len(verbs))
 	for i, v := range verbs {
 		requests[i] = request{

@@ -4,7 +4,10 @@ package watch
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -80,6 +83,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 				w.start(ctx, body.Service, body.Source)
 			case andon.ServiceRemoved:
 				w.stop(body.Service)
+				w.forget(body.Service)
 			}
 		}
 		return nil
@@ -146,6 +150,15 @@ func (w *Watcher) stop(service andon.ServiceName) {
 	if f != nil {
 		f.stop()
 		<-f.done
+	}
+}
+
+// forget drops the note of what was announced of a removed service: when it is added again,
+// everything is new.
+func (w *Watcher) forget(service andon.ServiceName) {
+	err := os.Remove(filepath.Join(w.Dir, string(service)+".git", seenFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		w.Log.Warn("the note of a removed service stays: added again, it waits for its next commit", "service", service, "err", err)
 	}
 }
 
