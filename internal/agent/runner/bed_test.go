@@ -221,3 +221,5 @@ func variables(text string) map[string]string {
 	}
 	return env
 }
+
+func kill(pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) }

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -27,6 +26,7 @@ type group struct {
 	workspace string
 	leader    *exec.Cmd // not waited for before the end: so long, nobody else can get its number
 	hold      *os.File  // the pipe that keeps the group alive
+	nothing   *os.File  // standard input of all
 	identity  identity
 	started   time.Time
 	ended     bool
@@ -39,6 +39,11 @@ func startGroup(workspace string) (*group, error) {
 		return nil, fmt.Errorf("starting a process group: %w", err)
 	}
 	defer read.Close()
+	nothing, err := os.Open(os.DevNull)
+	if err != nil {
+		write.Close()
+		return nil, fmt.Errorf("starting a process group: %w", err)
+	}
 	leader := exec.Command("/bin/sh", "-c", leaderScript) //nolint:noctx // end ends it, or the death of this process
 	leader.Dir = "/"
 	leader.Env = []string{stray + "=" + workspace}
@@ -46,11 +51,13 @@ func startGroup(workspace string) (*group, error) {
 	leader.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := leader.Start(); err != nil {
 		write.Close()
+		nothing.Close()
 		return nil, fmt.Errorf("starting a process group: %w", err)
 	}
 	id, err := identify(leader.Process.Pid)
-	g := &group{workspace: workspace, leader: leader, hold: write, identity: id, started: time.Now()}
+	g := &group{workspace: workspace, leader: leader, hold: write, nothing: nothing, identity: id, started: time.Now()}
 	if err != nil {
+		g.identity.PID = leader.Process.Pid
 		g.end()
 		return nil, fmt.Errorf("identifying a process group: %w", err)
 	}
@@ -64,40 +71,53 @@ func (g *group) run(ctx context.Context, dir string, env, argv []string, output 
 	if ctx.Err() != nil {
 		return -1, ctx.Err()
 	}
-	cmd := exec.Command(argv[0], argv[1:]...) //nolint:noctx // ended below, with the whole group
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, output, output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: g.leader.Process.Pid}
-	if err := cmd.Start(); err != nil {
+	process, err := os.StartProcess(argv[0], argv, &os.ProcAttr{
+		Dir: dir, Env: env, Files: []*os.File{g.nothing, output, output},
+		Sys: &syscall.SysProcAttr{Setpgid: true, Pgid: g.identity.PID},
+	})
+	if err != nil {
 		return -1, fmt.Errorf("starting %s: %w", argv[0], err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	select {
-	case err = <-ended:
-	case <-ctx.Done():
-		g.stop(ended)
+	// This goroutine itself waits for the process: a handover would cost a job of many short steps
+	// a change of threads for each.
+	ended, stopped := make(chan struct{}), make(chan struct{})
+	running := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		g.stop(process, ended)
+	})
+	state, err := process.Wait()
+	close(ended)
+	if !running() {
+		<-stopped
 		return -1, ctx.Err()
 	}
-	if exitError, ok := errors.AsType[*exec.ExitError](err); ok {
-		if status, ok := exitError.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-			return 128 + int(status.Signal()), nil // as shells say it
-		}
-		return exitError.ExitCode(), nil
+	if err != nil {
+		return -1, fmt.Errorf("waiting for %s: %w", argv[0], err)
 	}
-	return 0, err
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal()), nil // as shells say it
+	}
+	return state.ExitCode(), nil
 }
 
-// stop asks the group to end, and kills it when the step has not ended after the grace.
-func (g *group) stop(ended <-chan error) {
-	_ = syscall.Kill(-g.leader.Process.Pid, syscall.SIGTERM)
-	timer := time.NewTimer(grace)
-	defer timer.Stop()
-	select {
-	case <-ended:
-	case <-timer.C:
-		_ = syscall.Kill(-g.leader.Process.Pid, syscall.SIGKILL)
-		<-ended
+// stop asks the step and all that it started to end, and kills what has not ended after the grace.
+// A shell dies of SIGTERM at once; the grace is for the deployment tool that it was waiting for.
+func (g *group) stop(step *os.Process, ended <-chan struct{}) {
+	leader := g.identity.PID
+	_ = syscall.Kill(-leader, syscall.SIGTERM)
+	if pgid, err := syscall.Getpgid(step.Pid); err == nil && pgid != leader { // such as exec setsid
+		_ = step.Signal(syscall.SIGTERM)
 	}
+	gone(grace, func() bool {
+		select {
+		case <-ended:
+			return !groupRuns(leader, leader)
+		default:
+			return false
+		}
+	})
+	_ = syscall.Kill(-leader, syscall.SIGKILL)
+	_ = step.Kill()
 }
 
 // end kills everything that is left of the group, those that left it included, and returns when
@@ -107,10 +127,11 @@ func (g *group) end() {
 		return
 	}
 	g.ended = true
-	_ = syscall.Kill(-g.leader.Process.Pid, syscall.SIGKILL)
+	_ = syscall.Kill(-g.identity.PID, syscall.SIGKILL)
 	g.hold.Close()
+	g.nothing.Close()
 	_ = g.leader.Wait()
-	gone(func() bool { return !groupRuns(g.identity.PID) })
+	gone(dying, func() bool { return !groupRuns(g.identity.PID, 0) })
 	after := 0
 	if time.Since(g.started) < wrapTime {
 		after = g.identity.PID
@@ -126,17 +147,13 @@ const wrapTime = 3 * time.Second
 // network file system say, is left behind then; it cannot run any more.
 const dying = 2 * time.Second
 
-// gone waits until a condition holds, for dying at most, and reports whether it does. Nobody
-// tells us when a process ends that is not our child.
-func gone(condition func() bool) bool {
+// gone waits until a condition holds, for a time at most. Nobody tells us when a process ends that
+// is not our child.
+func gone(atMost time.Duration, condition func() bool) {
 	pause := 200 * time.Microsecond
-	for end := time.Now().Add(dying); !condition(); pause = min(2*pause, 20*time.Millisecond) {
-		if time.Now().After(end) {
-			return false
-		}
+	for end := time.Now().Add(atMost); !condition() && time.Now().Before(end); pause = min(2*pause, 20*time.Millisecond) {
 		time.Sleep(pause)
 	}
-	return true
 }
 
 // An identity tells a process from a later one with the same number.

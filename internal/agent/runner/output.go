@@ -17,9 +17,11 @@ const (
 	// maxOutput bounds what one task may write to its log, in bytes. The rest is dropped, since
 	// one endless loop must not fill the disk that all services share.
 	maxOutput = 2 << 30
-	// lastOutput is how long output is still read after all processes of a task are dead: one that
-	// could not be found may hold the pipe open.
+	// lastOutput is how long output is waited for after all processes of a task are dead: one that
+	// could not be found may hold the pipe open, and go on writing.
 	lastOutput = time.Second
+	// maxLastOutput bounds what is read then, in bytes: more than a pipe can hold.
+	maxLastOutput = 1 << 20
 )
 
 // An output carries what the processes of a task write, in order, to its log: all of them have
@@ -51,8 +53,10 @@ func startOutput(log io.Writer) (*output, error) {
 func (o *output) copy(log io.Writer) {
 	lines, written := &lineStarts{to: log, atStart: true}, 0
 	buffer := make([]byte, outputBuffer)
-	for {
+	var deadline time.Time // once all processes are dead
+	for late := 0; late < maxLastOutput; {
 		n, err := o.read.Read(buffer)
+		began := time.Now()
 		if n > 0 && written < maxOutput {
 			if _, failed := lines.Write(buffer[:n]); failed != nil {
 				written = maxOutput
@@ -60,12 +64,18 @@ func (o *output) copy(log io.Writer) {
 				fmt.Fprintf(log, "\nandon: the output is longer than %d bytes: the rest is dropped\n", maxOutput)
 			}
 		}
-		switch {
-		case err == nil && o.closing.Load():
-			// The log may have been slow; what is in the pipe still counts.
-			_ = o.read.SetReadDeadline(time.Now().Add(lastOutput))
-		case err != nil:
+		if err != nil {
 			return
+		}
+		if o.closing.Load() {
+			// A slow log does not count: what is in the pipe still belongs to the task.
+			if deadline.IsZero() {
+				deadline = time.Now().Add(lastOutput)
+			} else {
+				deadline = deadline.Add(time.Since(began))
+			}
+			late += n
+			_ = o.read.SetReadDeadline(deadline)
 		}
 	}
 }

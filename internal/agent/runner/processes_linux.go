@@ -42,13 +42,16 @@ func statOf(pid int) ([]string, error) {
 	return fields, nil
 }
 
-// groupRuns reports whether a process group has members that are not dead. The dead ones that
-// nobody waits for stay for good where the first process of a container does not reap them.
-func groupRuns(pgid int) bool {
+// groupRuns reports whether a process group has members, except one, that are not dead. The dead
+// ones that nobody waits for stay for good where the first process of a container does not reap them.
+func groupRuns(pgid, except int) bool {
 	if syscall.Kill(-pgid, 0) != nil {
 		return false
 	}
 	for _, pid := range processes() {
+		if pid == except {
+			continue
+		}
 		stat, err := statOf(pid)
 		if err == nil && stat[statGroup] == strconv.Itoa(pgid) && stat[statState] != "Z" && stat[statState] != "X" {
 			return true
@@ -79,7 +82,7 @@ func killStrays(workspace string, after int) {
 			return
 		}
 		for _, id := range found {
-			gone(func() bool { return !hasVariable(id.PID, want) }) // a dead one has no environment
+			gone(dying, func() bool { return !hasVariable(id.PID, want) }) // a dead one has no environment
 		}
 	}
 }

@@ -4,6 +4,7 @@ package runner
 
 import (
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,5 +27,13 @@ func identify(pid int) (identity, error) {
 // leaves its group outlives its task there.
 func killStrays(string, int) {}
 
-// groupRuns reports whether a process group has members.
-func groupRuns(pgid int) bool { return unix.Kill(-pgid, 0) == nil }
+// zombie is the state of a process that is dead and not yet waited for (sys/proc.h).
+const zombie = 5
+
+// groupRuns reports whether a process group has members, except one, that are not dead.
+func groupRuns(pgid, except int) bool {
+	members, err := unix.SysctlKinfoProcSlice("kern.proc.pgrp", pgid)
+	return err == nil && slices.ContainsFunc(members, func(p unix.KinfoProc) bool {
+		return int(p.Proc.P_pid) != except && p.Proc.P_stat != zombie
+	})
+}
