@@ -159,4 +159,3 @@ func (p *plant) follow(ctx context.Context, after int64, take func(api.Event) er
 }
 
 var errDone = errors.New("done")
-

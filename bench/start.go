@@ -166,4 +166,3 @@ func mib(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
 func yaml(service string, lines ...string) string {
 	return "service: " + service + "\ncommit:\n  jobs:\n    build:\n      steps:\n" + strings.Join(lines, "\n") + "\n"
 }
-

@@ -78,8 +78,10 @@ func TestProxyKill_ItIsBackWithinASecondAndItsCountersSurvive(t *testing.T) {
 			times, sent, failed, sum.Requests, sum.Served, sum.Unknown)
 		return nil
 	})
-	if failed > times*(slow+customers) {
-		t.Errorf("%d requests failed; there were at most %d in flight", failed, times*(slow+customers))
+	// A customer may lose the request that is in flight, and one more that finds a connection to
+	// the dead proxy that was idle.
+	if most := int64(times * (slow + 2*customers)); failed > most {
+		t.Errorf("%d requests failed; at most %d could be in flight or on a dead connection", failed, most)
 	}
 }
 

@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -81,7 +82,7 @@ func compare(ctx context.Context, l load, rounds int) error {
 	var plain time.Duration
 	for _, s := range subjects {
 		p, err := s.begin(ctx, backend.address)
-		if err == errNotInstalled {
+		if errors.Is(err, errNotInstalled) {
 			fmt.Printf("%-18s %12s\n", s.name, "not installed")
 			continue
 		}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -85,7 +86,7 @@ func (l *copyLog) send(ctx context.Context) error {
 	for range copyLogChunks {
 		at := l.reader.Offset()
 		n, err := l.reader.Read(l.buffer)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -97,7 +98,7 @@ func (c *call) readSecret(path string) (string, error) {
 
 // reason returns what lies beneath an error of the file system, without the path again.
 func reason(err error) string {
-	if e, ok := err.(*os.PathError); ok {
+	if e, ok := errors.AsType[*os.PathError](err); ok {
 		return e.Err.Error()
 	}
 	return fmt.Sprint(err)

@@ -248,7 +248,7 @@ func (e *Engine) commit(ctx context.Context, events []andon.Event) ([]andon.Even
 	e.broken, e.brokenAt = err, e.now()
 	if loadErr := e.load(ctx); loadErr != nil {
 		e.log.Error("the state could not be loaded again after a failed append", "err", loadErr)
-		return nil, fmt.Errorf("%w (and loading the state again failed: %v)", err, loadErr)
+		return nil, fmt.Errorf("%w (and loading the state again failed: %w)", err, loadErr)
 	}
 	return nil, err
 }

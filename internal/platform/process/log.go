@@ -152,7 +152,7 @@ func (r *logReader) settle() error {
 	// The hole ends within a line: begin with the next whole one.
 	buf := make([]byte, trimUnit)
 	n, err := r.file.ReadAt(buf, start-base)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	r.next += int64(bytes.IndexByte(buf[:n], '\n') + 1)

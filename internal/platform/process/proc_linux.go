@@ -105,7 +105,7 @@ func (p *proc) reap() string {
 	// from the moment that its parent has reaped it.
 	for range reapAttempts {
 		info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
-		var err error = os.ErrClosed
+		err := os.ErrClosed
 		p.use(func(fd int) { err = unix.IoctlPidfdInfo(fd, &info) })
 		if err == nil && info.Mask&unix.PIDFD_INFO_EXIT != 0 {
 			return exitText(syscall.WaitStatus(info.Exit_code))

@@ -111,9 +111,3 @@ func (t *target) expire(now, limit time.Duration) {
 		}
 	}
 }
-
-func (t *target) isOpen() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.open
-}
