@@ -18,8 +18,9 @@ import (
 const (
 	// maxDepth bounds how deep test suites may lie in one another.
 	maxDepth = 64
-	// maxMessage bounds what is kept of the message of a failing test, in bytes.
+	// maxMessage and maxName bound what is kept of a failing test, in bytes: it goes into the journal.
 	maxMessage = 2000
+	maxName    = 500
 )
 
 // junitCase is the part of a test case that matters, in the union of the forms that Jenkins, Ant,
@@ -33,6 +34,7 @@ type junitCase struct {
 	Failures  []junitDetail `xml:"failure"`
 	Errors    []junitDetail `xml:"error"`
 	Skipped   *struct{}     `xml:"skipped"`
+	Status    string        `xml:"status,attr"` // GoogleTest says notrun of a disabled test, without an element
 	// A test that failed first and passed when it was tried again.
 	FlakyFailures []struct{} `xml:"flakyFailure"`
 	FlakyErrors   []struct{} `xml:"flakyError"`
@@ -46,7 +48,7 @@ type junitDetail struct {
 // readJUnit adds the test cases of a report to a summary. It counts the cases themselves, since
 // the counts in the attributes of suites are wrong in many files.
 func readJUnit(from io.Reader, into *andon.TestSummary) error {
-	decoder := xml.NewDecoder(from)
+	decoder := xml.NewDecoder(printable{from})
 	decoder.CharsetReader = readCharset
 	depth, root := 0, false
 	for {
@@ -92,7 +94,7 @@ func readJUnit(from io.Reader, into *andon.TestSummary) error {
 }
 
 func (c junitCase) count(into *andon.TestSummary) {
-	into.Duration += seconds(c.Time)
+	into.Duration += min(seconds(c.Time), math.MaxInt64-into.Duration)
 	failed := append(c.Failures, c.Errors...)
 	switch {
 	case len(failed) > 0:
@@ -100,7 +102,7 @@ func (c junitCase) count(into *andon.TestSummary) {
 		if len(into.Failures) < andon.MaxTestFailures {
 			into.Failures = append(into.Failures, c.failure(failed[0]))
 		}
-	case c.Skipped != nil:
+	case c.Skipped != nil || c.Status == "notrun":
 		into.Skipped++
 	default:
 		into.Passed++
@@ -119,14 +121,19 @@ func (c junitCase) failure(detail junitDetail) andon.TestFailure {
 	if message == "" {
 		message = strings.TrimSpace(detail.Text)
 	}
-	if len(message) > maxMessage {
-		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
-	}
 	line, err := strconv.Atoi(c.Line)
 	if err != nil || line < 0 {
 		line = 0
 	}
-	return andon.TestFailure{Name: name, Message: message, File: c.File, Line: line}
+	return andon.TestFailure{Name: shortened(name, maxName), Message: shortened(message, maxMessage), File: shortened(c.File, maxName), Line: line}
+}
+
+// shortened returns a text of at most that many bytes, and an ellipsis when it was longer.
+func shortened(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + "…"
 }
 
 // seconds reads a time attribute. Real files have "NaN", "1,234.5" and nothing at all.
@@ -136,6 +143,20 @@ func seconds(s string) time.Duration {
 		return 0
 	}
 	return time.Duration(f * float64(time.Second))
+}
+
+// printable turns control characters into spaces. XML allows none but line breaks and tabs; many
+// reports have the colours of a terminal in what a test printed all the same.
+type printable struct{ from io.Reader }
+
+func (p printable) Read(b []byte) (int, error) {
+	n, err := p.from.Read(b)
+	for i, c := range b[:n] {
+		if c < ' ' && c != '\n' && c != '\t' && c != '\r' {
+			b[i] = ' '
+		}
+	}
+	return n, err
 }
 
 // readCharset turns what an XML file says that it is encoded in into UTF-8.

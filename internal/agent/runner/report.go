@@ -1,12 +1,15 @@
 package runner
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/andon-cd/andon/internal/andon"
 )
@@ -14,8 +17,10 @@ import (
 const (
 	// maxReports bounds the files that a job's globs may name.
 	maxReports = 2000
-	// maxReport bounds what is read of one of them.
-	maxReport = 64 << 20
+	// maxReport bounds the bytes of one of them, and maxReportBytes those of all together: nobody can
+	// cancel a job whose steps have ended.
+	maxReport      = 64 << 20
+	maxReportBytes = 256 << 20
 )
 
 // readReports adds what the job's JUnit XML files say to its result. Reports are read also when
@@ -31,8 +36,9 @@ func (w *work) readReports(result *andon.TaskResult) {
 	defer root.Close()
 	var summary andon.TestSummary
 	files := reportFiles(root.FS(), w.lease.Task.JUnit)
+	left := int64(maxReportBytes)
 	for _, file := range files {
-		if err := readReport(root, file, &summary); err != nil {
+		if err := readReport(root, file, &left, &summary); err != nil {
 			fmt.Fprintf(w.at.Log, "andon: the test report %s cannot be read: %v\n", file, err)
 		}
 	}
@@ -112,8 +118,10 @@ func matches(pattern, name []string, directory bool) bool {
 	return false
 }
 
-func readReport(root *os.Root, file string, into *andon.TestSummary) error {
-	f, err := root.Open(file)
+// readReport adds what a file says to a summary, and takes its size from what may still be read.
+func readReport(root *os.Root, file string, left *int64, into *andon.TestSummary) error {
+	// Whoever opens a named pipe waits for a writer, unless told not to.
+	f, err := root.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
@@ -123,9 +131,12 @@ func readReport(root *os.Root, file string, into *andon.TestSummary) error {
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("it is no file")
+		return errors.New("it is no file")
 	case info.Size() > maxReport:
 		return fmt.Errorf("it has more than %d bytes", maxReport)
+	case info.Size() > *left:
+		return fmt.Errorf("the reports of the job have more than %d bytes together", maxReportBytes)
 	}
-	return readJUnit(f, into)
+	*left -= info.Size()
+	return readJUnit(io.LimitReader(f, info.Size()), into)
 }
