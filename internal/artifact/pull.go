@@ -173,7 +173,7 @@ func (c *Cache) fetch(ctx context.Context, registry Remote, service andon.Servic
 	if err != nil {
 		return diskError("the artifact cannot be unpacked", err)
 	}
-	defer os.RemoveAll(temporary)
+	defer func() { _ = os.RemoveAll(temporary) }() // OpenCache removes what stays
 	if err := os.Mkdir(filepath.Join(temporary, contentDir), 0o755); err != nil {
 		return diskError("the artifact cannot be unpacked", err)
 	}

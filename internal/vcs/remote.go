@@ -147,7 +147,7 @@ func remoteCommand(ctx context.Context, address string, creds Credentials, c com
 		if err != nil {
 			return nil, fmt.Errorf("keep the ssh key: %w", err)
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		key := filepath.Join(dir, "key")
 		if err := os.WriteFile(key, []byte(strings.TrimRight(creds.SSHKey, "\r\n")+"\n"), 0o600); err != nil {
 			return nil, fmt.Errorf("keep the ssh key: %w", err)

@@ -41,12 +41,12 @@ func (r Repo) git(ctx context.Context, stdin string, limit int, args ...string) 
 	return c.run(ctx)
 }
 
-// IsAncestor reports whether old is reachable from new, which is true for a commit itself.
-func (r Repo) IsAncestor(ctx context.Context, old, new andon.CommitID) (bool, error) {
-	if err := checkCommits(old, new); err != nil {
+// IsAncestor reports whether a commit is reachable from another, which is true for a commit itself.
+func (r Repo) IsAncestor(ctx context.Context, ancestor, of andon.CommitID) (bool, error) {
+	if err := checkCommits(ancestor, of); err != nil {
 		return false, err
 	}
-	_, err := r.git(ctx, "", 0, "merge-base", "--is-ancestor", string(old), string(new))
+	_, err := r.git(ctx, "", 0, "merge-base", "--is-ancestor", string(ancestor), string(of))
 	if f, ok := errors.AsType[*failure](err); ok && f.code == 1 {
 		return false, nil
 	}

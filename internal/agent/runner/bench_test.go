@@ -14,9 +14,9 @@ import (
 
 const benchSteps = 50
 
-// BenchmarkFiftySteps runs a job of 50 steps of true, checkout and clean-up included.
+// BenchmarkFiftySteps runs a job of 50 steps of true in a checkout of no files, clean-up included.
 func BenchmarkFiftySteps(b *testing.B) {
-	benchJob(b, strings.Split(strings.TrimSpace(strings.Repeat("true\n", benchSteps)), "\n")...)
+	benchJob(b, nil, strings.Split(strings.TrimSpace(strings.Repeat("true\n", benchSteps)), "\n")...)
 }
 
 // BenchmarkFiftySteps_Floor is the same as a loop of a shell.
@@ -33,13 +33,18 @@ func BenchmarkFiftySteps_Floor(b *testing.B) {
 }
 
 // BenchmarkOneStep is what a job costs besides its steps.
-func BenchmarkOneStep(b *testing.B) { benchJob(b, "true") }
+func BenchmarkOneStep(b *testing.B) { benchJob(b, nil, "true") }
 
-func benchJob(b *testing.B, scripts ...string) {
+// BenchmarkOneStepOfHundredFiles is the same with something to check out and to remove.
+func BenchmarkOneStepOfHundredFiles(b *testing.B) {
 	files := map[string]string{}
 	for i := range 100 {
 		files[fmt.Sprintf("pkg%d/file%d.go", i%10, i)] = strings.Repeat("a line of code\n", 50)
 	}
+	benchJob(b, files, "true")
+}
+
+func benchJob(b *testing.B, files map[string]string, scripts ...string) {
 	bed := newBed(b, files)
 	lease := bed.job(scripts...)
 	for b.Loop() {

@@ -113,7 +113,7 @@ func (w *work) store(ctx context.Context) (andon.Artifact, error) {
 	if err != nil {
 		return andon.Artifact{}, err
 	}
-	defer packed.Close()
+	defer func() { _ = packed.Close() }() // the workspace is removed with what it left
 	stored, err := w.runner.config.Push(ctx, w.lease.Task.Version, packed)
 	if err != nil {
 		return andon.Artifact{}, err

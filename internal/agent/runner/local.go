@@ -50,7 +50,7 @@ func Local(ctx context.Context, run LocalRun) (LocalResult, error) {
 	if err != nil {
 		return LocalResult{}, fmt.Errorf("making a directory for the run: %w", err)
 	}
-	defer removeTree(dir)
+	defer func() { _ = removeTree(dir) }()
 	l := &local{LocalRun: run, dir: dir, outcomes: map[andon.JobName]andon.Outcome{}}
 	var result LocalResult
 	for _, job := range inOrder(run.Pipeline.Commit.Jobs) {
