@@ -70,8 +70,13 @@ func (s *State) place(pl andon.Place) *Place {
 	return p
 }
 
+// forgetPlace forgets a place but for its counter: a service of the same name may have planned
+// deployments there while the copies of the removed one were stopping.
 func (s *State) forgetPlace(key string) {
 	p := s.Places[key]
+	if r := s.Removed[p.Place.Service]; r != nil && p.Deployments > 0 {
+		put(&r.Deployments, p.Place.Environment, p.Deployments)
+	}
 	for _, name := range p.Hosts {
 		if a := s.Agents[name]; a != nil {
 			a.forget(key)
