@@ -205,16 +205,17 @@ func fetchLayers(ctx context.Context, registry Remote, service andon.ServiceName
 		data, err = fetchManifest(ctx, repo, d)
 	}
 	var manifest ocispec.Manifest
-	if err := json.Unmarshal(data, &manifest); err != nil || len(manifest.Layers) == 0 {
-		return andon.Errorf(andon.KindInvalid, "artifact %s is not an image with layers", d)
+	if err := json.Unmarshal(data, &manifest); err != nil || len(manifest.Layers) == 0 || len(manifest.Layers) > maxLayers {
+		return andon.Errorf(andon.KindInvalid, "artifact %s is not an image with 1 to %d layers", d, maxLayers)
 	}
+	left := room{bytes: maxSize, files: maxFiles}
 	for _, layer := range manifest.Layers {
 		body, err := repo.Blobs().Fetch(ctx, layer)
 		if err != nil {
 			return registryError("fetched", d, err)
 		}
 		watched := &watchedReader{from: body}
-		err = unpack(ctx, watched, layer, to)
+		err = unpack(ctx, watched, layer, to, &left)
 		body.Close()
 		switch {
 		case err != nil && watched.err != nil:

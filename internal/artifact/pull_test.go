@@ -318,8 +318,18 @@ func TestOpenCache_RemovesHalfAPull(t *testing.T) {
 }
 
 func TestPull_NoticesEveryDamageInTheRegistry(t *testing.T) {
+	var digits strings.Builder // something between what compresses well and what does not at all
+	for i := range 50_000 {
+		fmt.Fprintf(&digits, "%x", sha256.Sum256([]byte{byte(i), byte(i >> 8)}))
+	}
+	for name, content := range map[string]string{"a small one": strings.Repeat("abc", 5000), "a large one": digits.String()} {
+		t.Run(name, func(t *testing.T) { noticesDamage(t, content) })
+	}
+}
+
+func noticesDamage(t *testing.T, content string) {
 	s := newStore(t)
-	d := push(t, s, mustPack(t, tree(t, map[string]file{"out/a": {content: strings.Repeat("abc", 5000)}}), "out"))
+	d := push(t, s, mustPack(t, tree(t, map[string]file{"out/a": {content: content}}), "out"))
 	damaged := 0
 	err := filepath.WalkDir(s.dir, func(name string, e os.DirEntry, err error) error {
 		if err != nil || e.Name() != "data" || strings.Contains(name, strings.TrimPrefix(string(d), "sha256:")) {
@@ -345,21 +355,24 @@ func TestPull_NoticesEveryDamageInTheRegistry(t *testing.T) {
 	}
 }
 
-// A hostile image has one layer of any content. Its digests are right.
-func hostile(t *testing.T, layer []byte) (artifact.Remote, andon.Digest) {
+// A hostile image has layers of any content. Its digests are right.
+func hostile(t *testing.T, layers ...[]byte) (artifact.Remote, andon.Digest) {
 	t.Helper()
 	config := []byte(`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}`)
 	describe := func(mediaType string, b []byte) ocispec.Descriptor {
 		return ocispec.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(b), Size: int64(len(b))}
 	}
-	m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: describe(ocispec.MediaTypeImageConfig, config), Layers: []ocispec.Descriptor{describe(ocispec.MediaTypeImageLayerGzip, layer)}}
+	m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: describe(ocispec.MediaTypeImageConfig, config)}
 	m.SchemaVersion = 2
+	for _, layer := range layers {
+		m.Layers = append(m.Layers, describe(ocispec.MediaTypeImageLayerGzip, layer))
+	}
 	manifest, err := json.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
 	}
 	blobs := map[string][]byte{}
-	for _, b := range [][]byte{config, layer, manifest} {
+	for _, b := range append(layers, config, manifest) {
 		blobs[string(digest.FromBytes(b))] = b
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

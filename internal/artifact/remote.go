@@ -46,22 +46,33 @@ func (r Remote) repository(service andon.ServiceName) (*remote.Repository, error
 		return nil, andon.Errorf(andon.KindInvalid, "%q is not the name of a repository", service).Because(err)
 	}
 	repo.PlainHTTP = u.Scheme == "http"
-	repo.Client = signedIn{r}
+	client := http.DefaultClient
+	if r.Client != nil {
+		client = r.Client
+	}
+	signed := *client
+	signed.Transport = signedIn{token: r.Token, host: u.Host, next: client.Transport}
+	repo.Client = &signed
 	return repo, nil
 }
 
 // signedIn sends the token with each request: the registry is the plant's own, so there is nothing
-// to negotiate. net/http drops the token when it is sent to another host.
-type signedIn struct{ remote Remote }
+// to negotiate. No other host gets it, neither one that an answer redirects to nor one that the
+// registry names as the place to upload to.
+type signedIn struct {
+	token, host string
+	next        http.RoundTripper // nil: the default one
+}
 
-func (s signedIn) Do(r *http.Request) (*http.Response, error) {
-	if s.remote.Token != "" {
-		r.Header.Set("Authorization", "Bearer "+s.remote.Token)
+func (s signedIn) RoundTrip(r *http.Request) (*http.Response, error) {
+	if s.token != "" && r.URL.Host == s.host {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+s.token)
 	}
-	if s.remote.Client != nil {
-		return s.remote.Client.Do(r)
+	if s.next != nil {
+		return s.next.RoundTrip(r)
 	}
-	return http.DefaultClient.Do(r)
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // Push stores a packed artifact under its digest and a tag. What the registry has is not sent again.

@@ -19,16 +19,23 @@ import (
 	"github.com/andon-cd/andon/internal/andon"
 )
 
+// A room is what may still be unpacked of an artifact.
+type room struct {
+	bytes int64 // of the content of files
+	files int
+}
+
 // unpack writes the files of a compressed layer below a directory. Every byte is verified before
-// unpack returns nil; no name, link or size in the layer reaches outside or past the limits.
-func unpack(ctx context.Context, from io.Reader, layer ocispec.Descriptor, to string) error {
+// unpack returns nil; no name, link or size in the layer reaches outside or past the room, which
+// it takes from.
+func unpack(ctx context.Context, from io.Reader, layer ocispec.Descriptor, to string, left *room) error {
 	root, err := os.OpenRoot(to)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
 	verified := content.NewVerifyReader(from, layer)
-	if err := unpackVerified(ctx, bufio.NewReaderSize(verified, 256<<10), root); err != nil {
+	if err := unpackVerified(ctx, bufio.NewReaderSize(verified, 256<<10), root, left); err != nil {
 		return err
 	}
 	if _, err := io.Copy(io.Discard, verified); err != nil {
@@ -45,15 +52,15 @@ func damaged(err error) error {
 		WithHint("the registry's disk damaged it: restore a backup, or rerun the commit stage").Because(err)
 }
 
-func unpackVerified(ctx context.Context, from io.Reader, root *os.Root) error {
+func unpackVerified(ctx context.Context, from io.Reader, root *os.Root, left *room) error {
 	zip, err := gzip.NewReader(from)
 	if err != nil {
 		return damaged(err)
 	}
-	u := unpacker{root: root, left: maxSize}
+	u := unpacker{root: root, left: left}
 	// What is not content is bounded too: the headers, and what an entry holds that is no file.
-	archive := tar.NewReader(io.LimitReader(zip, maxSize+maxHeaders))
-	for range maxFiles + 1 {
+	archive := tar.NewReader(io.LimitReader(zip, left.bytes+maxHeaders))
+	for ; left.files >= 0; left.files-- {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -71,13 +78,17 @@ func unpackVerified(ctx context.Context, from io.Reader, root *os.Root) error {
 	return andon.Errorf(andon.KindInvalid, "it has more than %d files", maxFiles)
 }
 
-// maxHeaders bounds the bytes of an unpacked archive besides the content of its files.
-const maxHeaders = 1 << 30
+const (
+	// maxHeaders bounds the bytes of an unpacked layer besides the content of its files.
+	maxHeaders = 1 << 30
+	// maxLayers bounds the layers of an artifact. Our own have one.
+	maxLayers = 128
+)
 
-// An unpacker writes entries below its root, up to a number of bytes.
+// An unpacker writes entries below its root, as long as there is room.
 type unpacker struct {
 	root  *os.Root
-	left  int64
+	left  *room
 	links []string
 }
 
@@ -125,10 +136,10 @@ func (u *unpacker) entry(h *tar.Header, from io.Reader) error {
 // file writes one file, which nobody may write to afterwards: several copies run from it, and
 // what was tested stays what runs.
 func (u *unpacker) file(name string, h *tar.Header, from io.Reader) error {
-	if h.Size > u.left {
+	if h.Size > u.left.bytes {
 		return andon.Errorf(andon.KindInvalid, "it unpacks to more than %d bytes", int64(maxSize))
 	}
-	u.left -= h.Size
+	u.left.bytes -= h.Size
 	mode := fs.FileMode(0o444)
 	if h.Mode&0o111 != 0 {
 		mode = 0o555
@@ -137,8 +148,13 @@ func (u *unpacker) file(name string, h *tar.Header, from io.Reader) error {
 	if err != nil {
 		return diskError("the artifact cannot be unpacked", err)
 	}
-	_, err = io.Copy(f, from)
-	if err = errors.Join(err, f.Close()); err != nil {
+	watched := &watchedReader{from: from}
+	_, err = io.Copy(f, watched)
+	err = errors.Join(err, f.Close())
+	if watched.err != nil {
+		return damaged(watched.err)
+	}
+	if err != nil {
 		return diskError("the artifact cannot be unpacked", err)
 	}
 	return nil
