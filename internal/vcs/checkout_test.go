@@ -81,6 +81,25 @@ func TestCheckout_WritesThroughNoLinkOfTheTree(t *testing.T) {
 	}
 }
 
+func TestCheckout_RefusesATreeThatNamesGitsOwnDirectory(t *testing.T) {
+	c := newClone(t)
+	content := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(content, []byte("[core]\n\tfsmonitor = touch pwned\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sub := mktree(t, c.dir, "100644 blob "+git(t, c.dir, "hash-object", "-w", content)+"\tconfig\n")
+	for _, name := range []string{".git", ".GIT", ".."} {
+		tree := mktree(t, c.dir, "040000 tree "+sub+"\t"+name+"\n")
+		id := andon.CommitID(git(t, c.dir, "commit-tree", "-m", "evil", tree))
+		git(t, c.dir, "push", "-q", "--force", c.bare, string(id)+":refs/heads/evil")
+		dst := filepath.Join(t.TempDir(), "work")
+		kindIs(t, c.repo().Checkout(t.Context(), id, dst), andon.KindInvalid)
+		if config, err := os.ReadFile(filepath.Join(dst, ".git", "config")); err != nil || strings.Contains(string(config), "fsmonitor") {
+			t.Errorf("%s: the configuration of the checkout is %q, %v", name, config, err)
+		}
+	}
+}
+
 func mktree(t *testing.T, dir, entries string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "entries")

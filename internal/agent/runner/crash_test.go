@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -85,7 +86,7 @@ func readUntil(t *testing.T, log *bufio.Reader, text string) string {
 
 func TestKilledAgent_TakesItsStepsWithItAndTheNextOneFindsTheLease(t *testing.T) {
 	b := newBed(t, nil)
-	lease := b.job("sleep 300 & echo background=$!; setsid sh -c 'echo escaped=$$; sleep 300; :' & sleep 0.1; echo; echo step=$$; sleep 300; :")
+	lease := b.job("sleep 300 & echo background=$!; mkfifo begun; setsid sh -c 'echo escaped=$$; echo > begun; sleep 300; :' & read _ < begun; echo; echo step=$$; sleep 300; :")
 	lease.Token = 42
 	agent, out := b.startAgent(lease)
 	log := readUntil(t, out, "\nstep=")
@@ -115,6 +116,65 @@ func TestKilledAgent_TakesItsStepsWithItAndTheNextOneFindsTheLease(t *testing.T)
 	b.leftNothing()
 	if left, err := b.runner.Recover(t.Context()); err != nil || len(left) != 0 {
 		t.Errorf("a second recovery found %v (%v)", left, err)
+	}
+}
+
+func TestRecover_EndsACheckoutThatGoesOnWithoutItsAgent(t *testing.T) {
+	b := newBed(t, map[string]string{"file": "x"})
+	bin := t.TempDir()
+	begun := filepath.Join(bin, "begun")
+	if err := syscall.Mkfifo(begun, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := fmt.Sprintf("#!/bin/sh\ncase \"$1\" in read-tree) echo $$ > '%s'; exec sleep 300;; esac\nexec '%s' \"$@\"\n", begun, program)
+	if err := os.WriteFile(filepath.Join(bin, "git"), []byte(slow), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+
+	agent, _ := b.startAgent(b.job("true"))
+	text, err := os.ReadFile(begun)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { kill(pid) })
+	b.awaitRecord("1.json")
+	if err := agent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = agent.Wait()
+	if !runs(pid) {
+		t.Fatal("git ended with the agent: the test shows nothing")
+	}
+	if left, err := b.runner.Recover(t.Context()); err != nil || len(left) != 1 {
+		t.Errorf("recovered %v (%v)", left, err)
+	}
+	if runs(pid) {
+		t.Error("git still writes into a workspace that was removed")
+	}
+	b.leftNothing()
+}
+
+// awaitRecord waits until a record is on disk.
+func (b *bed) awaitRecord(name string) {
+	b.t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(10 * time.Second); ; <-tick.C {
+		if _, err := os.Stat(filepath.Join(b.dir, "running", name)); err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			b.t.Fatalf("there is no record %s", name)
+		}
 	}
 }
 

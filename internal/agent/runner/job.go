@@ -90,6 +90,8 @@ func (w *work) step(ctx context.Context, step andon.Step, env []string, out *out
 	case err != nil && limited.Err() != nil:
 		stopped := interrupted(limited)
 		ran.Outcome, ran.reason = stopped.Outcome, fmt.Sprintf("step %q: %s", name, stopped.Reason)
+	case exhausted(err):
+		ran.Outcome, ran.reason = andon.Lost, fmt.Sprintf("step %q could not be started: %v", name, err)
 	case err != nil:
 		ran.Outcome, ran.reason = andon.Failed, fmt.Sprintf("step %q could not be started: %v", name, err)
 	case exit != 0:

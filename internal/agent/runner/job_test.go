@@ -172,7 +172,7 @@ func TestJob_EndsWhatItsStepsLeaveBehind(t *testing.T) {
 	b := newBed(t, nil)
 	result, log := b.run(b.job(
 		"sleep 300 & echo background=$!",
-		"setsid sh -c 'echo escaped=$$; sleep 300; :' & sleep 0.2",
+		"mkfifo begun; setsid sh -c 'echo escaped=$$; echo > begun; sleep 300; :' & read _ < begun",
 		"kill -0 $(cat /dev/null) 2>/dev/null || true; echo done",
 	))
 	succeeded(t, result, log)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -105,8 +106,11 @@ func failure(ctx context.Context, err error) andon.TaskResult {
 	}
 	e, ok := errors.AsType[*andon.Error](err)
 	if !ok {
-		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		switch {
+		case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
 			return andon.TaskResult{Outcome: andon.Lost, Reason: "the disk of the agent is full (make room on its host)"}
+		case exhausted(err):
+			return andon.TaskResult{Outcome: andon.Lost, Reason: fmt.Sprintf("the host of the agent has no room for another process (%v)", err)}
 		}
 		return andon.TaskResult{Outcome: andon.Failed, Reason: fmt.Sprintf("the agent could not run it: %v", err)}
 	}
@@ -118,6 +122,11 @@ func failure(ctx context.Context, err error) andon.TaskResult {
 		return andon.TaskResult{Outcome: andon.Lost, Reason: reason}
 	}
 	return andon.TaskResult{Outcome: andon.Failed, Reason: reason}
+}
+
+// exhausted reports whether the host had no processes, files or memory left for us.
+func exhausted(err error) bool {
+	return slices.ContainsFunc([]error{syscall.EAGAIN, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM}, func(no error) bool { return errors.Is(err, no) })
 }
 
 // interrupted is the result of a task whose context ended.
@@ -196,7 +205,9 @@ func (w *work) checkout(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return vcs.Repo{Dir: dir}.Checkout(ctx, w.lease.Task.Commit, w.workspace)
+	// git is outside of the group, and may outlive this process: so it is found as a stray is.
+	repo := vcs.Repo{Dir: dir, Env: []string{stray + "=" + w.workspace}}
+	return repo.Checkout(ctx, w.lease.Task.Commit, w.workspace)
 }
 
 func (w *work) environment() []string {
