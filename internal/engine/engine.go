@@ -7,7 +7,7 @@ package engine
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -51,7 +51,8 @@ type Engine struct {
 	counters *counters
 
 	// Only the goroutine of Run touches what follows.
-	state        *line.State
+	state        *line.State               // nil: it was ahead of the journal, and must be loaded before anything else
+	heard        map[andon.AgentName]int64 // the connections that the discarded state had heard
 	head         andon.Seq
 	snapshotAt   andon.Seq
 	snapshotting chan struct{} // holds one value while a snapshot is being saved
@@ -186,6 +187,12 @@ func (e *Engine) gather(first request) []request {
 // serve decides the batch, commits it, and answers. Views run after the commit, so they never
 // see what might still be lost.
 func (e *Engine) serve(ctx context.Context, batch []request) {
+	if err := e.loadAgain(ctx); err != nil {
+		for _, r := range batch {
+			r.answer <- answer{err: err}
+		}
+		return
+	}
 	now := e.now()
 	var events []andon.Event
 	answers := make([]answer, len(batch))
@@ -204,6 +211,10 @@ func (e *Engine) serve(ctx context.Context, batch []request) {
 		spans[i] = [2]int{from, len(events)}
 	}
 	committed, err := e.commit(ctx, events)
+	if err != nil {
+		e.discard(batch)
+		err = errors.Join(err, e.loadAgain(ctx))
+	}
 	if len(committed) > 0 {
 		// Before the answers: whoever got one and then asks for the head finds its own events.
 		e.tell(committed, now)
@@ -211,6 +222,8 @@ func (e *Engine) serve(ctx context.Context, batch []request) {
 	for i, r := range batch {
 		switch {
 		case err != nil && r.view == nil:
+			answers[i] = answer{err: err}
+		case e.state == nil:
 			answers[i] = answer{err: err}
 		case r.view != nil:
 			r.view(e.state)
@@ -225,8 +238,7 @@ func (e *Engine) serve(ctx context.Context, batch []request) {
 	}
 }
 
-// commit makes the events durable. When that fails, the state in memory is ahead of the journal:
-// it is discarded and loaded again, and nothing of the batch has happened.
+// commit makes the events durable, or none of them.
 func (e *Engine) commit(ctx context.Context, events []andon.Event) ([]andon.Event, error) {
 	if len(events) == 0 {
 		return nil, nil
@@ -234,23 +246,19 @@ func (e *Engine) commit(ctx context.Context, events []andon.Event) ([]andon.Even
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	committed, err := e.journal.Append(ctx, e.head, events)
-	if err == nil {
-		e.head = committed[len(committed)-1].Seq
-		if e.broken != nil {
-			e.log.Info("the journal takes events again", "seq", e.head)
-			e.broken = nil
+	if err != nil {
+		if e.broken == nil {
+			e.log.Error("the journal refused events: nothing of the batch happened", "events", len(events), "err", err)
 		}
-		return committed, nil
+		e.broken, e.brokenAt = err, e.now()
+		return nil, err
 	}
-	if e.broken == nil {
-		e.log.Error("the journal refused events: nothing of the batch happened", "events", len(events), "err", err)
+	e.head = committed[len(committed)-1].Seq
+	if e.broken != nil {
+		e.log.Info("the journal takes events again", "seq", e.head)
+		e.broken = nil
 	}
-	e.broken, e.brokenAt = err, e.now()
-	if loadErr := e.load(ctx); loadErr != nil {
-		e.log.Error("the state could not be loaded again after a failed append", "err", loadErr)
-		return nil, fmt.Errorf("%w (and loading the state again failed: %w)", err, loadErr)
-	}
-	return nil, err
+	return committed, nil
 }
 
 // tell lets everybody know what was committed.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,11 +18,19 @@ import (
 	"github.com/andon-cd/andon/internal/line"
 )
 
-// disk is a real journal whose appends can be made to fail.
+// disk is a real journal whose appends, and whose loading, can be made to fail.
 type disk struct {
 	journal.Journal
-	full    atomic.Bool
-	appends atomic.Int64
+	full       atomic.Bool
+	unreadable atomic.Bool
+	appends    atomic.Int64
+}
+
+func (d *disk) Snapshot(ctx context.Context) (journal.Snapshot, bool, error) {
+	if d.unreadable.Load() {
+		return journal.Snapshot{}, false, errors.New("input/output error")
+	}
+	return d.Journal.Snapshot(ctx)
 }
 
 func (d *disk) Append(ctx context.Context, prev andon.Seq, events []andon.Event) ([]andon.Event, error) {
@@ -145,11 +154,109 @@ func TestDo_FailedAppendTakesTheWholeBatchBackUntilOneSucceeds(t *testing.T) {
 	}
 }
 
+func TestDo_FailedAppendForgetsNoAgentThatWasHeard(t *testing.T) {
+	e, j := newPlant(t)
+	epoch := deploying(t, e)
+	fill := func() {
+		j.full.Store(true)
+		if _, err := e.Do(t.Context(), "admin", add("other")); andon.KindOf(err) != andon.KindUnavailable {
+			t.Fatalf("err = %v, want unavailable", err)
+		}
+	}
+	fill()
+	j.full.Store(false)
+	do(t, e, add("first"))
+	if waits := waitsForAgents(t, e); len(waits) > 0 {
+		t.Errorf("after the journal took events again: %+v", waits)
+	}
+
+	// What the agent attests while the disk is full is lost, so its word is waited for.
+	j.full.Store(true)
+	starting := andon.InstanceState{ID: "shop.test.1.0", Phase: andon.PhaseStarting}
+	if err := e.Observe(t.Context(), "local", andon.Observation{Epoch: epoch, Instances: []andon.InstanceState{starting}}); err == nil {
+		t.Fatal("the full disk took an observation")
+	}
+	j.full.Store(false)
+	do(t, e, add("second"))
+	if waits := waitsForAgents(t, e); len(waits) != 1 {
+		t.Errorf("after an attestation was lost: %+v, want one wait for the agent", waits)
+	}
+}
+
+func TestDo_NothingIsDecidedOrShownWhileTheStateIsAheadOfTheJournal(t *testing.T) {
+	e, j := newPlant(t)
+	j.full.Store(true)
+	j.unreadable.Store(true)
+	if _, err := e.Do(t.Context(), "admin", add("shop")); andon.KindOf(err) != andon.KindUnavailable {
+		t.Errorf("err = %v, want unavailable", err)
+	}
+	err := e.View(t.Context(), func(s *line.State) {
+		t.Errorf("a view sees %d services, one of which no journal knows", len(s.Services))
+	})
+	if andon.KindOf(err) != andon.KindUnavailable {
+		t.Errorf("View = %v, want unavailable", err)
+	}
+	j.full.Store(false)
+	if _, err := e.Do(t.Context(), "admin", line.RemoveService{Service: "shop"}); andon.KindOf(err) != andon.KindUnavailable {
+		t.Errorf("err = %v, want unavailable", err)
+	}
+	j.unreadable.Store(false)
+	do(t, e, add("shop"))
+	if n := services(t, e); n != 1 {
+		t.Errorf("%d services, want 1", n)
+	}
+}
+
+// deploying leaves the plant in the middle of a deployment to test on the agent local, which has
+// attested everything, and returns the epoch of its connection.
+func deploying(t *testing.T, e *Engine) (epoch int64) {
+	t.Helper()
+	welcome, err := e.Connect(t.Context(), andon.Hello{Agent: "local", Slots: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pushed := push("shop", "a")
+	pushed.Pipeline.Commit.Artifact = &andon.ArtifactSource{Path: "out", Job: "build"}
+	pushed.Pipeline.Run = &andon.Run{Command: []string{"./shop"}, Port: 8080, Instances: 1, Health: andon.Health{Start: time.Hour}}
+	pushed.Pipeline.Stages = []andon.Stage{{Name: "acceptance", Deploy: "test"}}
+	do(t, e, pushed)
+	work, err := e.Work(t.Context(), "local", andon.WorkRequest{Epoch: welcome.Epoch})
+	if err != nil || len(work.Leases) != 1 {
+		t.Fatalf("work = %+v, %v", work, err)
+	}
+	lease := work.Leases[0]
+	built := andon.TaskResult{Outcome: andon.Succeeded, Artifact: &andon.Artifact{Digest: andon.Digest("sha256:" + strings.Repeat("a", 64)), Size: 1}}
+	if err := e.Report(t.Context(), "local", andon.TaskReport{Epoch: welcome.Epoch, Task: lease.Task.ID, Token: lease.Token, Result: built}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Observe(t.Context(), "local", andon.Observation{Epoch: welcome.Epoch, Full: true}); err != nil {
+		t.Fatal(err)
+	}
+	return welcome.Epoch
+}
+
+// waitsForAgents returns what waits for an agent.
+func waitsForAgents(t *testing.T, e *Engine) (waits []andon.Wait) {
+	t.Helper()
+	err := e.View(t.Context(), func(s *line.State) {
+		for _, w := range s.Waiting(e.Now()) {
+			if w.Kind == andon.WaitAgent {
+				waits = append(waits, w)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return waits
+}
+
 func TestDo_CommandsThatWaitTogetherAreCommittedTogether(t *testing.T) {
 	e, j := newPlant(t)
 	before := j.appends.Load()
-	release := make(chan struct{})
-	go func() { _ = e.View(context.Background(), func(*line.State) { <-release }) }()
+	held, release := make(chan struct{}), make(chan struct{})
+	go func() { _ = e.View(context.Background(), func(*line.State) { close(held); <-release }) }()
+	<-held
 	const commands = 100
 	var group sync.WaitGroup
 	for i := range commands {
@@ -159,7 +266,7 @@ func TestDo_CommandsThatWaitTogetherAreCommittedTogether(t *testing.T) {
 			}
 		})
 	}
-	for len(e.requests) < commands/2 { // bounded by the test's own timeout; each turn lets the others run
+	for len(e.requests) < commands { // bounded by the test's own timeout; each turn lets the others run
 		if t.Context().Err() != nil {
 			t.Fatal("the commands do not queue")
 		}

@@ -30,6 +30,38 @@ func (e *Engine) load(ctx context.Context) error {
 	return nil
 }
 
+// discard drops the state, which is ahead of the journal when the batch could not be committed.
+// An agent whose attestation was in the batch is heard once it has repeated that.
+func (e *Engine) discard(batch []request) {
+	e.heard = e.state.Heard()
+	for _, r := range batch {
+		if r.command == nil {
+			continue
+		}
+		if observe, ok := r.command.Do.(line.Observe); ok {
+			delete(e.heard, observe.Observation.Agent)
+		}
+	}
+	e.state = nil
+}
+
+// loadAgain loads the state if it was discarded. Until that succeeds, nothing is decided and
+// nothing is shown.
+func (e *Engine) loadAgain(ctx context.Context) error {
+	if e.state != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	if err := e.load(ctx); err != nil {
+		e.log.Error("the state could not be loaded again after a failed append", "err", err)
+		return andon.Errorf(andon.KindUnavailable, "the journal cannot be read at the moment").
+			WithHint("see the log of the plant").Because(err)
+	}
+	e.state.StillHeard(e.heard)
+	return nil
+}
+
 func (e *Engine) fromSnapshot(ctx context.Context) (*line.State, andon.Seq, error) {
 	snapshot, ok, err := e.journal.Snapshot(ctx)
 	if err != nil {
@@ -93,7 +125,7 @@ func (e *Engine) saveSnapshot() {
 func (e *Engine) saveSnapshotAndWait() {
 	e.snapshotting <- struct{}{}
 	<-e.snapshotting
-	if e.head == e.snapshotAt {
+	if e.state == nil || e.head == e.snapshotAt {
 		return
 	}
 	e.saveSnapshot()

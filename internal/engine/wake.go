@@ -18,6 +18,9 @@ const (
 
 // due returns the commands that the passing of time alone makes necessary.
 func (e *Engine) due() []request {
+	if e.state == nil {
+		return nil // it is loaded first
+	}
 	now := e.now()
 	verbs, _ := e.agents.overdue(now)
 	at := e.state.Wake()
@@ -38,7 +41,7 @@ func (e *Engine) due() []request {
 
 // untilWake returns how long nothing is due.
 func (e *Engine) untilWake() time.Duration {
-	if e.broken != nil {
+	if e.broken != nil || e.state == nil {
 		return retryWake
 	}
 	now := e.now()

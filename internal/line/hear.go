@@ -23,6 +23,28 @@ func (s *State) hear(name andon.AgentName) {
 	}
 }
 
+// Heard returns the connections of the agents that have attested something since the state was
+// loaded, for StillHeard.
+func (s *State) Heard() map[andon.AgentName]int64 {
+	heard := make(map[andon.AgentName]int64, len(s.Agents))
+	for name, a := range s.Agents {
+		if a.heard && !a.Lost {
+			heard[name] = a.Epoch
+		}
+	}
+	return heard
+}
+
+// StillHeard tells a state that was loaded in the place of a discarded one which connections had
+// been heard there: they live on, and their agents do not repeat what was journalled.
+func (s *State) StillHeard(heard map[andon.AgentName]int64) {
+	for name, epoch := range heard {
+		if a := s.Agents[name]; a != nil && !a.Lost && a.Epoch == epoch {
+			a.heard = true
+		}
+	}
+}
+
 // unheard returns the agents whose word a deployment waits for after a start: what is known of
 // their copies is as old as the server's end. Otherwise a soak would pass that nobody watched,
 // and a copy would be too late that became healthy in the meantime.
