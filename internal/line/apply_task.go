@@ -17,6 +17,7 @@ func (s *State) applyTaskQueued(b andon.TaskQueued, at time.Time) {
 		s.todo.markPlace(place.Place)
 	} else if v := s.version(b.Task.Version); v != nil && v.Run != nil {
 		put(&v.Run.Jobs, b.Task.Job, &JobRun{Task: b.Task.ID})
+		v.Run.waiting = false
 		s.todo.markService(b.Task.Version.Service)
 	}
 	s.todo.markTasks()
@@ -99,6 +100,7 @@ func (s *State) settle(t *Task, outcome andon.Outcome, reason string, artifact *
 	}
 	if j := v.Run.Jobs[t.Task.Job]; j != nil && j.Task == t.Task.ID && j.Outcome == "" {
 		j.Outcome, j.Reason, j.Artifact = outcome, reason, artifact
+		v.Run.waiting = false
 		s.todo.markService(t.Task.Version.Service)
 	}
 }

@@ -70,3 +70,34 @@ func BenchmarkWorkFor(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkQueueOfOneService takes a commit through a pipeline of one job while a thousand others
+// of the same service wait for the only slot.
+func BenchmarkQueueOfOneService(b *testing.B) {
+	s := New()
+	do := func(v Verb) {
+		if _, err := s.Decide(Command{By: "bench", Do: v}, testStart); err != nil {
+			b.Fatal(err)
+		}
+	}
+	do(CreatePlant{Plant: "p", Environments: andon.DefaultEnvironments()})
+	do(ConnectAgent{Hello: andon.Hello{Agent: "local", Slots: 1}})
+	pipe := &andon.Pipeline{Commit: andon.CommitStage{Jobs: []andon.Job{{Name: "test", Steps: []andon.Step{{Run: "true"}}}}}}
+	n := 0
+	push := func() {
+		n++
+		do(Push{Service: "s", Branch: fmt.Sprint("b", n), Commit: commit(fmt.Sprint(n)), Pipeline: pipe})
+	}
+	for range 1000 {
+		push()
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		push()
+		lease := s.WorkFor("local").Leases[0]
+		do(FinishTask{Agent: "local", Task: lease.Task.ID, Token: lease.Token, Result: result(s.Tasks[lease.Task.ID], andon.Succeeded, testStart)})
+	}
+	if len(s.Tasks) != 1000 {
+		b.Fatalf("%d tasks wait", len(s.Tasks))
+	}
+}

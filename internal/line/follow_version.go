@@ -10,28 +10,36 @@ import (
 )
 
 // serviceNext returns what follows for the first of a service's open versions that can move; the
-// newest on the trunk is looked at first.
+// newest on the trunk is looked at first. Versions whose jobs run or wait are passed over: there
+// may be a thousand of them, and this is called for every event.
 func (s *State) serviceNext(svc *Service, now time.Time) []andon.Body {
-	for _, v := range svc.open() {
-		if bodies, _ := s.versionNext(svc, v, now); len(bodies) > 0 {
+	for _, v := range svc.versions((*Version).mayMove) {
+		bodies, waits := s.versionNext(svc, v, now)
+		if len(bodies) > 0 {
 			return bodies
+		}
+		if v.Run != nil && len(waits) > 0 && waits[0].Kind == andon.WaitTask { // then all of them are
+			v.Run.waiting = true
 		}
 	}
 	return nil
 }
 
 // open returns the versions that are on their way, the newest on the trunk first.
-func (svc *Service) open() []*Version {
-	var open []*Version
+func (svc *Service) open() []*Version { return svc.versions((*Version).Open) }
+
+// versions returns the versions that a condition holds for, the newest on the trunk first.
+func (svc *Service) versions(condition func(*Version) bool) []*Version {
+	var all []*Version
 	for _, v := range svc.Versions {
-		if v.Open() {
-			open = append(open, v)
+		if condition(v) {
+			all = append(all, v)
 		}
 	}
-	slices.SortFunc(open, func(a, b *Version) int {
+	slices.SortFunc(all, func(a, b *Version) int {
 		return cmp.Or(cmp.Compare(b.Order, a.Order), cmp.Compare(b.Ref.Number, a.Ref.Number))
 	})
-	return open
+	return all
 }
 
 // versionNext returns what follows for an open version, or why nothing does.

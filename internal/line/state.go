@@ -106,6 +106,9 @@ type StageRun struct {
 	Deployment        andon.DeploymentID `json:"deployment,omitempty"`
 	DeploymentOutcome andon.Outcome      `json:"deployment_outcome,omitempty"`
 	DeploymentReason  string             `json:"deployment_reason,omitempty"`
+
+	// waiting says that nothing follows before one of the jobs ends; derived.
+	waiting bool
 }
 
 // A JobRun is a job of a stage that a version is in.

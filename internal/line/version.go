@@ -19,6 +19,9 @@ func (v *Version) Stage() andon.StageName {
 // Open reports whether the version is still on its way.
 func (v *Version) Open() bool { return v.Ended == nil }
 
+// mayMove reports whether something may follow for the version now.
+func (v *Version) mayMove() bool { return v.Open() && (v.Run == nil || !v.Run.waiting) }
+
 func (v *Version) stageName(i int) andon.StageName {
 	switch {
 	case i == commitStage:
