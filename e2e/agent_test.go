@@ -13,6 +13,29 @@ import (
 	"time"
 )
 
+func TestAgent_ThatIsRefusedEndsAndLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	p := startPlant(t)
+	home := newHome(t)
+	far := filepath.Join(home, "agent")
+	run := func(token string) result {
+		t.Helper()
+		return execute(t, home, append(environmentIn(home), "ANDON_TOKEN="+token),
+			p.program, "agent", "--server", p.url, "--name", "far", "--proxy", "127.0.0.1:0", "--data", far)
+	}
+	near := strings.TrimSpace(p.andon("agent", "token", "near").wants(t, done, "andon agent token").out)
+	for name, token := range map[string]string{"unknown": "wrong", "the admin's": p.token, "another agent's": near} {
+		o := run(token)
+		o.wants(t, refused, "andon agent with a token that is "+name)
+		if o.out != "" || !strings.Contains(o.err, "does not take agent far") || !strings.Contains(o.err, "andon agent token far") {
+			t.Errorf("with a token that is %s, it says %q and %q", name, o.out, o.err)
+		}
+		if left := processesOf(far); len(left) > 0 {
+			t.Errorf("with a token that is %s, it leaves process %d: %s", name, left[0].pid, left[0].command)
+		}
+	}
+}
+
 func TestAgent_OnAnotherHostJoinsAndRunsJobs(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t, "--slots", "1")

@@ -39,6 +39,9 @@ type Config struct {
 	Ports    PortRange    // for copies; zero: DefaultPorts
 	Probe    Probe        // how health is asked for; nil: over the network
 	Log      *slog.Logger // nil: nothing is logged
+	// Welcomed is called once, when the server has taken the agent; nil: nobody is told. The
+	// agent gets no work before it returns.
+	Welcomed func()
 }
 
 // An Agent is one agent. It starts nothing before Run.
@@ -100,7 +103,8 @@ func (c *Config) complete() error {
 
 // Run does the agent's work until ctx ends; call it once. Then running tasks are killed and
 // reported as lost, in a bounded time; copies and proxy stay. It returns an error only when the
-// agent cannot work at all: its directory cannot be used, or belongs to another plant.
+// agent cannot work at all: its directory cannot be used or belongs to another plant, or the
+// server refused it before it ever took it.
 func (a *Agent) Run(ctx context.Context) error {
 	if err := a.tasks.recover(ctx); err != nil {
 		return fmt.Errorf("agent: what an earlier agent was doing cannot be ended: %w", err)

@@ -24,3 +24,7 @@ func (b *backoff) reset() { b.next = b.first }
 
 // towardsPlant is the back-off of calls to the server.
 func towardsPlant() backoff { return backoff{first: 100 * time.Millisecond, most: 5 * time.Second} }
+
+// towardsRefusal is the back-off towards a server that does not take the agent any more: only a
+// person can change that.
+func towardsRefusal() backoff { return backoff{first: 5 * time.Second, most: time.Minute} }

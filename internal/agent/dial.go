@@ -51,6 +51,15 @@ func Dial(address, token string, transport http.RoundTripper) (*Client, error) {
 	return &Client{origin: origin, token: token, http: http.Client{Transport: transport}}, nil
 }
 
+// Check asks whether the server takes the token for an agent of that name, without connecting. It
+// returns an error only when the server refuses it: one that does not answer may do so later.
+func (c *Client) Check(ctx context.Context, name andon.AgentName) error {
+	if err := c.call(ctx, callTimeout, "check", andon.Hello{Agent: name}, nil); err != nil && refused(err) {
+		return notTaken(name, err)
+	}
+	return nil
+}
+
 // Hello implements Plant.
 func (c *Client) Hello(ctx context.Context, hello andon.Hello) (welcome andon.Welcome, err error) {
 	return welcome, c.call(ctx, callTimeout, "hello", hello, &welcome)

@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -85,27 +87,40 @@ func (l *link) outlives(ctx context.Context, epoch int64, wait time.Duration) bo
 }
 
 // connect keeps the agent connected and hands out the work, until ctx ends. It returns an
-// error only if the agent must not work for this server.
+// error only if the agent must not work for this server, or if the server never took it. One
+// that took it before may be mended: meanwhile the agent keeps its copies.
 func (a *Agent) connect(ctx context.Context) error {
-	pause := towardsPlant()
-	quiet := false // the trouble is logged already
+	pause, refusal := towardsPlant(), towardsRefusal()
+	var known andon.Kind // of the trouble that is logged already
+	taken := false
 	for ctx.Err() == nil {
 		welcome, err := a.config.Plant.Hello(ctx, andon.Hello{
 			Agent: a.config.Name, Slots: a.config.Slots, Labels: a.config.Labels, Build: a.config.Build,
 		})
+		if err != nil && refused(err) && !taken {
+			return notTaken(a.config.Name, err)
+		}
 		if err != nil {
-			if !quiet && ctx.Err() == nil {
-				a.config.Log.Warn("cannot connect to the server; copies are kept as they should be", "error", err)
-				quiet = true
+			if kind := andon.KindOf(err); kind != known && ctx.Err() == nil {
+				a.logTrouble(err)
+				known = kind
 			}
-			sleep(ctx, pause.pause())
+			if refused(err) {
+				sleep(ctx, refusal.pause())
+			} else {
+				sleep(ctx, pause.pause())
+			}
 			continue
 		}
 		if err := a.belongsTo(welcome.Plant); err != nil {
 			return err
 		}
 		a.config.Log.Info("connected", "plant", welcome.Plant, "epoch", welcome.Epoch)
-		quiet = false
+		if known = ""; !taken && a.config.Welcomed != nil {
+			a.config.Welcomed()
+		}
+		taken = true
+		refusal.reset()
 		began := time.Now()
 		a.stay(ctx, welcome)
 		if time.Since(began) > pause.most {
@@ -114,6 +129,28 @@ func (a *Agent) connect(ctx context.Context) error {
 		sleep(ctx, pause.pause())
 	}
 	return nil
+}
+
+// notTaken says that the server does not take an agent that it never took.
+func notTaken(name andon.AgentName, err error) error {
+	reason := err.Error()
+	if e, ok := errors.AsType[*andon.Error](err); ok {
+		reason = e.Message
+	}
+	return andon.Errorf(andon.KindOf(err), "the server does not take agent %s: %s", name, reason).
+		WithHint(refusalHint, name).Because(err)
+}
+
+// refusalHint says where an agent's token comes from.
+const refusalHint = "On the server's machine, `andon agent token %s` prints the agent's token; start the agent with that."
+
+func (a *Agent) logTrouble(err error) {
+	if refused(err) {
+		a.config.Log.Error("the server does not take this agent any more: copies are kept as they should be, nothing new is begun",
+			"agent", a.config.Name, "error", err, "hint", fmt.Sprintf(refusalHint, a.config.Name))
+		return
+	}
+	a.config.Log.Warn("cannot connect to the server; copies are kept as they should be", "error", err)
 }
 
 // stay asks for work again and again until the connection is lost.
@@ -135,6 +172,8 @@ func (a *Agent) stay(parent context.Context, welcome andon.Welcome) {
 		switch {
 		case ctx.Err() != nil:
 			return
+		case err != nil && refused(err):
+			return // the next hello says more
 		case err != nil && gone(err):
 			a.config.Log.Info("the server does not know this connection any more", "epoch", welcome.Epoch, "error", err)
 			return

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,6 +46,64 @@ func TestAgent_ComesBackWhenTheServerDoes(t *testing.T) {
 		after(10 * time.Second)
 		if s := w.plant.observed()["g.0"]; s.Phase != andon.PhaseHealthy || s.Restarts != 1 {
 			t.Errorf("the server was told %+v", s)
+		}
+	})
+}
+
+func TestAgent_GivesUpWhenTheServerNeverTookIt(t *testing.T) {
+	for _, refusal := range []*andon.Error{
+		andon.Errorf(andon.KindSignIn, "the token is not known here"),
+		andon.Errorf(andon.KindRefused, "the token is that of agent web1, not of local"),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.plant.fail(refusal)
+			err := w.run(t.Context())
+			if andon.KindOf(err) != refusal.Kind || !strings.Contains(err.Error(), refusal.Message) {
+				t.Errorf("Run returned %v, want the refusal", err)
+			}
+			if w.welcomed != 0 {
+				t.Error("the agent was called welcome")
+			}
+		})
+	}
+}
+
+func TestAgent_WhoseTokenIsTakenAwayKeepsItsCopiesAndAsksSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.plant.fail(errDown)
+		w.agent()
+		after(time.Minute)
+		if w.welcomed != 0 {
+			t.Fatal("the agent was called welcome while there was no server")
+		}
+		w.plant.fail(nil)
+		w.plant.set(nil, desired(1, []andon.Copy{copyOf("g", 0)}, "g.0"))
+		after(time.Minute)
+		if w.welcomed != 1 {
+			t.Errorf("the agent was called welcome %d times, want once", w.welcomed)
+		}
+		w.plant.fail(andon.Errorf(andon.KindSignIn, "the token is not known here"))
+		after(time.Minute)
+		before := w.plant.hellos.Load()
+		after(time.Hour)
+		if n := w.plant.hellos.Load() - before; n < 50 || n > 100 {
+			t.Errorf("within an hour the agent asked %d times, want about once a minute", n)
+		}
+		w.host.Kill("g.0", "exit status 1")
+		after(10 * time.Second)
+		w.wantTargets("g.0")
+		if said := w.log.String(); strings.Count(said, "does not take this agent any more") != 1 || !strings.Contains(said, "andon agent token local") {
+			t.Errorf("the log says:\n%s", said)
+		}
+		w.plant.fail(nil)
+		after(2 * time.Minute)
+		if s := w.plant.observed()["g.0"]; s.Phase != andon.PhaseHealthy || s.Restarts != 1 {
+			t.Errorf("after the token was given back, the server was told %+v", s)
+		}
+		if w.welcomed != 1 {
+			t.Errorf("the agent was called welcome %d times, want once", w.welcomed)
 		}
 	})
 }

@@ -12,7 +12,8 @@ import (
 // agent repeats it. Errors of kind andon.KindConflict or andon.KindNotFound mean, for calls
 // that carry an epoch, that the server does not know it any more: the agent says Hello again.
 type Plant interface {
-	// Hello connects the agent. An older connection of the same name ends.
+	// Hello connects the agent. An older connection of the same name ends. Errors of kind
+	// andon.KindSignIn or andon.KindRefused mean that the server does not take the agent.
 	Hello(ctx context.Context, hello andon.Hello) (andon.Welcome, error)
 	// Work returns what the agent should do, at once if that is newer than the request's
 	// revision, and otherwise when it changes or after some seconds.
@@ -33,4 +34,11 @@ type Plant interface {
 func gone(err error) bool {
 	kind := andon.KindOf(err)
 	return kind == andon.KindConflict || kind == andon.KindNotFound
+}
+
+// refused reports whether an error means that the server does not take the agent: its token is
+// not known there, or is another's.
+func refused(err error) bool {
+	kind := andon.KindOf(err)
+	return kind == andon.KindSignIn || kind == andon.KindRefused
 }

@@ -1,12 +1,15 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,6 +36,9 @@ type world struct {
 	traffic *trafficInMemory
 	runner  *scriptedRunner
 
+	welcomed int          // how often the agent was told that the server took it
+	log      bytes.Buffer // of all agents
+
 	mu   sync.Mutex
 	sick map[andon.InstanceID]error
 }
@@ -47,29 +53,34 @@ func newWorld(t *testing.T) *world {
 
 // agent starts an agent and returns what ends it and returns its error.
 func (w *world) agent() (stop func() error) {
-	w.t.Helper()
-	pf := w.host.Open()
-	a, err := New(Config{
-		Name: "local", Slots: 2, Build: "test", Dir: w.dir, Plant: w.plant, Platform: pf,
-		Traffic: w.traffic, Runner: w.runner, Probe: w.probe,
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
+	go func() { done <- w.run(ctx) }()
 	var once sync.Once
 	var ended error
 	stop = func() error {
 		once.Do(func() {
 			cancel()
-			ended = errors.Join(<-done, pf.Close())
+			ended = <-done
 		})
 		return ended
 	}
 	w.t.Cleanup(func() { _ = stop() })
 	return stop
+}
+
+// run runs an agent until it ends.
+func (w *world) run(ctx context.Context) error {
+	pf := w.host.Open()
+	a, err := New(Config{
+		Name: "local", Slots: 2, Build: "test", Dir: w.dir, Plant: w.plant, Platform: pf,
+		Traffic: w.traffic, Runner: w.runner, Probe: w.probe,
+		Log: slog.New(slog.NewTextHandler(&w.log, nil)), Welcomed: func() { w.welcomed++ },
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.Run(ctx), pf.Close())
 }
 
 // probe finds every copy that runs well unless it was made sick.
@@ -150,6 +161,7 @@ func (w *world) wantTargets(want ...andon.InstanceID) {
 
 // A plantInMemory is a server that does what its test says.
 type plantInMemory struct {
+	hellos  atomic.Int64
 	mu      sync.Mutex
 	changed chan struct{} // closed, and made anew, when the work changes
 	epoch   int64
@@ -182,6 +194,7 @@ var (
 )
 
 func (p *plantInMemory) Hello(ctx context.Context, hello andon.Hello) (andon.Welcome, error) {
+	p.hellos.Add(1)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.down != nil {

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/andon-cd/andon/internal/agent"
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/server"
 )
@@ -53,6 +54,15 @@ func (cmd *agentRunCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
+	url = strings.TrimRight(url, "/")
+	client, err := agent.Dial(url, token, nil)
+	if err != nil {
+		return err
+	}
+	// Before anything is started here that would stay.
+	if err := client.Check(c.ctx, andon.AgentName(name)); err != nil {
+		return err
+	}
 	directory := server.Directory(dir)
 	if err := directory.Prepare(); err != nil {
 		return err
@@ -69,14 +79,15 @@ func (cmd *agentRunCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	host, err := server.OpenHost(c.ctx, server.HostConfig{
+	var host *server.Host
+	host, err = server.OpenHost(c.ctx, server.HostConfig{
 		Directory: directory, Name: andon.AgentName(name), Slots: cmd.Slots, Build: thisBuild().Version,
-		URL: strings.TrimRight(url, "/"), Token: token, Listen: cmd.Proxy, Drivers: drivers(), Log: c.log(cmd.LogLevel),
+		URL: url, Token: token, Listen: cmd.Proxy, Drivers: drivers(), Log: c.log(cmd.LogLevel),
+		Welcomed: func() { fmt.Fprintf(c.out, "ready agent %s proxy http://%s\n", name, host.Proxy.Addr()) },
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.out, "ready agent %s proxy http://%s\n", name, host.Proxy.Addr())
 	err = host.Agent.Run(c.ctx)
 	if errors.Is(err, context.Canceled) {
 		err = nil

@@ -22,11 +22,15 @@ const (
 // agentProtocol adds the routes of agents. Server and agents belong together, so the routes are
 // no part of the public description.
 func (a *API) agentProtocol() {
+	a.handle("POST /agent/v1/check", func(w http.ResponseWriter, r *http.Request) {
+		answerAgent(a, w, r, func(_ context.Context, agent andon.AgentName, hello andon.Hello) (any, error) {
+			return empty, checkName(agent, hello)
+		})
+	})
 	a.handle("POST /agent/v1/hello", func(w http.ResponseWriter, r *http.Request) {
 		answerAgent(a, w, r, func(ctx context.Context, agent andon.AgentName, hello andon.Hello) (any, error) {
-			if hello.Agent != agent {
-				return nil, andon.Errorf(andon.KindRefused, "the token is that of agent %s, not of %.50s", agent, hello.Agent).
-					WithHint("start the agent with its own name and token")
+			if err := checkName(agent, hello); err != nil {
+				return nil, err
 			}
 			return a.Engine.Connect(ctx, hello)
 		})
@@ -56,6 +60,15 @@ func (a *API) agentProtocol() {
 }
 
 var empty = struct{}{}
+
+// checkName refuses an agent that comes with the token of another.
+func checkName(agent andon.AgentName, hello andon.Hello) error {
+	if hello.Agent != agent {
+		return andon.Errorf(andon.KindRefused, "the token is that of agent %s, not of %.50s", agent, hello.Agent).
+			WithHint("start the agent with its own name and token")
+	}
+	return nil
+}
 
 // answerAgent decodes what an agent says and answers it.
 func answerAgent[In any](a *API, w http.ResponseWriter, r *http.Request, handle func(context.Context, andon.AgentName, In) (any, error)) {

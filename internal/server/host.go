@@ -33,6 +33,7 @@ type HostConfig struct {
 	Listen       string // public address of the proxy
 	Drivers      Drivers
 	Log          *slog.Logger
+	Welcomed     func() // called once, when the server has taken the agent; may be nil
 }
 
 // A Host is an agent with its drivers: everything that acts on one machine.
@@ -84,6 +85,7 @@ func OpenHost(ctx context.Context, config HostConfig) (*Host, error) {
 	h.Agent, err = agent.New(agent.Config{
 		Name: config.Name, Slots: slots(config.Slots), Labels: config.Labels, Build: config.Build, Dir: d.Agent(),
 		Plant: plant, Platform: h.Platform, Traffic: h.Proxy, Runner: run, Log: config.Log,
+		Welcomed: config.Welcomed,
 	})
 	if err != nil {
 		return nil, errors.Join(err, h.Close())
