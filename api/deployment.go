@@ -10,7 +10,7 @@ type Deployment struct {
 	Version     int64          `json:"version"`
 	Previous    int64          `json:"previous,omitempty" doc:"the version that was live before"`
 	Kind        DeploymentKind `json:"kind" enum:"deploy,rollback"`
-	Strategy    Strategy       `json:"strategy" enum:"rolling,blue-green"`
+	Strategy    Strategy       `json:"strategy" enum:"rolling,blue-green,canary,replace"`
 	Stage       string         `json:"stage,omitempty" doc:"the stage that asked for it"`
 	By          string         `json:"by"`
 	Why         string         `json:"why,omitempty" doc:"in a person's words"`
@@ -110,7 +110,7 @@ type Copy struct {
 	InTraffic bool      `json:"in_traffic" doc:"it gets new requests"`
 	Address   string    `json:"address,omitempty"`
 	Restarts  int       `json:"restarts,omitempty"`
-	Reason    string    `json:"reason,omitempty" doc:"when it is not healthy"`
+	Reason    string    `json:"reason,omitempty" doc:"when it is not healthy, or nobody attests it"`
 	Log       string    `json:"log" doc:"the name of its log"`
 	Placed    time.Time `json:"placed,omitzero" required:"false"`
 }

@@ -44,10 +44,12 @@ type Strategy string
 const (
 	Rolling   Strategy = "rolling"
 	BlueGreen Strategy = "blue-green"
+	Canary    Strategy = "canary"
+	Replace   Strategy = "replace"
 )
 
 // Strategies lists every strategy.
-func Strategies() []Strategy { return []Strategy{Rolling, BlueGreen} }
+func Strategies() []Strategy { return []Strategy{Rolling, BlueGreen, Canary, Replace} }
 
 // A DeploymentKind says why a deployment is made.
 type DeploymentKind string

@@ -11,18 +11,6 @@ const (
 	DeployRollback DeploymentKind = "rollback" // a version that was good there is made live again
 )
 
-// A Strategy says how a new group takes the traffic over.
-type Strategy string
-
-// The strategies.
-const (
-	Rolling   Strategy = "rolling"    // one copy at a time
-	BlueGreen Strategy = "blue-green" // the whole new group, then one switch
-)
-
-// Strategies lists every strategy.
-func Strategies() []Strategy { return []Strategy{Rolling, BlueGreen} }
-
 // A Release is a version as it ran, or is to run, in one place: what a rollback makes live again.
 type Release struct {
 	Version  VersionNumber `json:"version"`
@@ -37,16 +25,15 @@ type Release struct {
 // deployment means later what it meant when it was decided.
 type Plan struct {
 	Place
+	Rollout
 	ID       DeploymentID   `json:"id"`
 	Kind     DeploymentKind `json:"kind"`
-	Strategy Strategy       `json:"strategy"`
 	Group    GroupID        `json:"group"` // the group to make live: a new one, or a warm one that is reused
 	Release  Release        `json:"release"`
 	Previous *Release       `json:"previous,omitempty"` // what is live before
 	Base     GroupID        `json:"base,omitempty"`     // the group that is live before
 	Agents   []AgentName    `json:"agents"`             // the hosts to place copies on, in turn
 	Hosts    []string       `json:"hosts,omitempty"`    // the route's host names; none for a worker
-	Soak     time.Duration  `json:"soak_ns"`            // how long all must stay well after the switch
 	Stage    StageName      `json:"stage,omitempty"`    // the stage that asked for it, if one did
 	By       Actor          `json:"by"`                 // who asked for it
 	Reason   string         `json:"reason,omitempty"`   // why, in a person's words
@@ -74,16 +61,15 @@ func DeploymentSteps() []DeploymentStep {
 
 // An Environment is a place where services run, as the estate or the plant's defaults declare it.
 type Environment struct {
-	Name     EnvironmentName `json:"name"`
-	Strategy Strategy        `json:"strategy"`
-	Hosts    string          `json:"hosts"` // of the route; "{service}" stands for the service's name
-	Soak     time.Duration   `json:"soak_ns"`
+	Rollout
+	Name  EnvironmentName `json:"name"`
+	Hosts string          `json:"hosts"` // of the route; "{service}" stands for the service's name
 }
 
 // DefaultEnvironments returns the environments of a plant without an estate.
 func DefaultEnvironments() []Environment {
 	return []Environment{
-		{Name: "test", Strategy: Rolling, Hosts: "{service}.test.localhost"},
-		{Name: "production", Strategy: BlueGreen, Hosts: "{service}.localhost", Soak: time.Second},
+		{Name: "test", Rollout: Rollout{Strategy: Rolling}, Hosts: "{service}.test.localhost"},
+		{Name: "production", Rollout: Rollout{Strategy: BlueGreen, Soak: time.Second}, Hosts: "{service}.localhost"},
 	}
 }

@@ -34,8 +34,8 @@ func release(n andon.VersionNumber, instances int) andon.Release {
 func newDrive(strategy andon.Strategy, before, after int) *drive {
 	place := andon.Place{Service: "shop", Environment: "test"}
 	plan := andon.Plan{
-		Place: place, ID: "new", Kind: andon.DeployForward, Strategy: strategy, Group: "new", Release: release(2, after),
-		Agents: []andon.AgentName{"local"}, Hosts: []string{"shop.localhost"}, Soak: time.Minute,
+		Place: place, Rollout: andon.Rollout{Strategy: strategy, Soak: time.Minute}, ID: "new", Kind: andon.DeployForward, Group: "new", Release: release(2, after),
+		Agents: []andon.AgentName{"local"}, Hosts: []string{"shop.localhost"},
 	}
 	d := &drive{in: Input{
 		Plan: plan, Step: andon.StepPlacing, StepSince: start, Started: start, Desired: andon.Desired{Place: place},

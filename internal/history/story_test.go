@@ -100,7 +100,7 @@ func (s *story) end(n int, outcome andon.Outcome) {
 func (s *story) deploy(d, n, previous int, outcome andon.Outcome) andon.DeploymentID {
 	id := andon.NewDeploymentID(place, int64(d))
 	plan := andon.Plan{
-		Place: place, ID: id, Kind: andon.DeployForward, Strategy: andon.Rolling, Group: andon.GroupID(id),
+		Place: place, ID: id, Kind: andon.DeployForward, Rollout: andon.Rollout{Strategy: andon.Rolling}, Group: andon.GroupID(id),
 		Release: release(n), Stage: "production", By: "bob", Reason: "it is time",
 	}
 	s.tell("bob", andon.DeploymentPlanned{Plan: plan})
@@ -117,9 +117,8 @@ func (s *story) deploy(d, n, previous int, outcome andon.Outcome) andon.Deployme
 		andon.DeploymentStarted{Plan: plan},
 		andon.DesiredChanged{Deployment: id, Desired: andon.Desired{Place: place, Generation: int64(d), Copies: copies}},
 		andon.DeploymentMoved{Deployment: id, Step: andon.StepPlacing})
-	reason := ""
 	if outcome != andon.Succeeded {
-		reason = "a copy did not become healthy"
+		reason := "a copy did not become healthy"
 		s.tell(andon.ActorLine, andon.DeploymentMoved{Deployment: id, Step: andon.StepReverting, Reason: reason, Outcome: outcome})
 	}
 	s.tell(andon.ActorLine, andon.DeploymentEnded{

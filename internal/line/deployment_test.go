@@ -284,7 +284,7 @@ func TestRollback_PassesAStoppedLine(t *testing.T) {
 
 func TestRevert_WhoseOldCopiesDoNotComeBackNeedsAttention(t *testing.T) {
 	p := newPlant(t)
-	p.must(CreatePlant{Environments: []andon.Environment{{Name: "production", Strategy: andon.Rolling, Hosts: "{service}.localhost"}}})
+	p.must(CreatePlant{Environments: []andon.Environment{{Name: "production", Rollout: andon.Rollout{Strategy: andon.Rolling}, Hosts: "{service}.localhost"}}})
 	p.Deployed("a")
 	p.Push("b")
 	p.Until("one old copy is gone", func() bool {

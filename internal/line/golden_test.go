@@ -61,10 +61,21 @@ func TestGoldenJournal(t *testing.T) {
 	}
 }
 
+// indented returns the state as JSON for people, in an order that does not depend on the order of
+// the fields in Go.
 func indented(t *testing.T, s *State) []byte {
 	t.Helper()
-	b, err := json.MarshalIndent(s, "", "  ")
+	b, err := json.Marshal(s)
 	if err != nil {
+		t.Fatal(err)
+	}
+	var ordered any
+	fields := json.NewDecoder(bytes.NewReader(b))
+	fields.UseNumber()
+	if err := fields.Decode(&ordered); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = json.MarshalIndent(ordered, "", "  "); err != nil {
 		t.Fatal(err)
 	}
 	return append(b, '\n')

@@ -38,11 +38,11 @@ func (s *State) planRelease(pl andon.Place, e *andon.Environment, release andon.
 	}
 	id := andon.NewDeploymentID(pl, n)
 	plan := andon.Plan{
-		Place: pl, ID: id, Kind: kind, Strategy: e.Strategy, Group: andon.GroupID(id), Release: release,
-		Soak: e.Soak, By: by, Reason: reason,
+		Place: pl, Rollout: e.Rollout, ID: id, Kind: kind, Group: andon.GroupID(id), Release: release,
+		By: by, Reason: reason,
 	}
 	if kind == andon.DeployRollback { // as fast as it is safe: all at once, and no canary
-		plan.Strategy, plan.Soak = andon.BlueGreen, 0
+		plan.Rollout = andon.Rollout{Strategy: andon.BlueGreen}
 	}
 	if release.Spec.Port > 0 {
 		plan.Hosts = []string{strings.ReplaceAll(e.Hosts, "{service}", string(pl.Service))}

@@ -1,6 +1,7 @@
 package line
 
 import (
+	"reflect"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -19,7 +20,7 @@ func (c CreatePlant) decide(d *decision) error {
 		d.emit(andon.PlantCreated{Plant: c.Plant})
 	}
 	for _, e := range c.Environments {
-		if have := d.s.Environments[e.Name]; have == nil || *have != e {
+		if have := d.s.Environments[e.Name]; have == nil || !reflect.DeepEqual(*have, e) {
 			d.emit(andon.EnvironmentDeclared{Environment: e})
 		}
 	}
