@@ -80,6 +80,8 @@ type Copies struct {
 	Wanted    int `json:"wanted"`
 	Healthy   int `json:"healthy"`
 	InTraffic int `json:"in_traffic"`
+	// Unattested copies are in none of the other two numbers.
+	Unattested int `json:"unattested,omitempty" doc:"copies of which nothing is known now: their agent is away, or has not said yet what runs there"`
 }
 
 // A DeploymentStatus is a deployment that goes on.

@@ -40,11 +40,11 @@ func (cmd *statusCmd) Run(c *call) error {
 	}
 	return c.again(client, func() (int64, error) {
 		if !c.json && live(c.out) {
-			io.WriteString(c.out, "\x1b[H\x1b[2J")
+			fmt.Fprint(c.out, "\x1b[H\x1b[2J")
 		}
 		position, err := show()
 		if err == nil && !c.json && !live(c.out) {
-			io.WriteString(c.out, "\n")
+			fmt.Fprint(c.out, "\n")
 		}
 		return position, err
 	})
@@ -62,7 +62,7 @@ func (c *call) again(client *api.Client, show func() (int64, error)) error {
 		position, err := show()
 		switch {
 		case c.ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // interrupted, as following always ends
 		case err == nil:
 			heard = time.Now()
 			_ = client.Events(c.ctx, position, func(api.Event) error { return errMoved })
@@ -161,6 +161,9 @@ func placeCells(e api.PlaceStatus, now time.Time) []string {
 	if e.Live != nil {
 		cells[1] = fmt.Sprintf("version %d", e.Live.Version)
 		cells[2] = fmt.Sprintf("%d of %d healthy", e.Copies.Healthy, e.Copies.Wanted)
+		if n := e.Copies.Unattested; n > 0 {
+			cells[2] += fmt.Sprintf(", %d not attested", n)
+		}
 		cells[3] = since(e.Live.Since, now)
 	}
 	doing := strings.Join(e.URLs, " ")

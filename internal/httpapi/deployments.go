@@ -63,7 +63,7 @@ func (a *API) getDeployment(ctx context.Context, q *DeploymentPath) (api.Deploym
 		Steps: each(d.Steps, wireMove), Tasks: each(d.Tasks, wireTask), Waits: []api.Wait{},
 	}
 	err = a.Engine.View(ctx, func(s *line.State) {
-		out.Copies = wireCopies(s.PlaceOf(d.Place), andon.GroupID(id), d.Copies)
+		out.Copies = wireCopies(s, s.PlaceOf(d.Place), andon.GroupID(id), d.Copies)
 		for i := range out.Copies {
 			if out.Copies[i].Version == 0 {
 				out.Copies[i].Version = int64(d.Version)

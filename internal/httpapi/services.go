@@ -87,7 +87,7 @@ func (a *API) addPresent(out *api.ServiceDetail, s *line.State, svc *line.Servic
 			continue
 		}
 		out.Places = append(out.Places, api.PlaceDetail{
-			PlaceStatus: a.placeStatus(s, pl, now), CopyList: wireCopies(p, "", nil),
+			PlaceStatus: a.placeStatus(s, pl, now), CopyList: wireCopies(s, p, "", nil),
 			Ledger: wireLedger(a.newestLedger(pl)), Rollback: rollbackTo(p),
 		})
 	}

@@ -1,10 +1,51 @@
 package httpapi
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/line"
 )
+
+func TestStatus_CallsNothingHealthyThatNobodyAttests(t *testing.T) {
+	p := newPlant(t)
+	p.connect()
+	p.push("a", "main", "Begin", shopYAML)
+	p.settle()
+	copies := func() (api.Copies, []api.Copy) {
+		t.Helper()
+		s, err := p.client.Service(t.Context(), "shop")
+		p.must(err)
+		return s.Places[0].Copies, s.Places[0].CopyList
+	}
+	if c, _ := copies(); c != (api.Copies{Wanted: 2, Healthy: 2, InTraffic: 2}) {
+		t.Fatalf("copies = %+v", c)
+	}
+	check := func(when, reason string) {
+		t.Helper()
+		c, list := copies()
+		if c != (api.Copies{Wanted: 2, Unattested: 2}) {
+			t.Errorf("%s: copies = %+v", when, c)
+		}
+		for _, one := range list {
+			if one.Phase != "" || one.InTraffic || !strings.Contains(one.Reason, reason) {
+				t.Errorf("%s: %+v", when, one)
+			}
+		}
+	}
+	p.do(line.LoseAgent{Agent: "local", Epoch: p.epoch, Reason: "not heard of"})
+	check("while the agent is away", "away")
+	var welcome andon.Welcome
+	p.say("hello", andon.Hello{Agent: "local", Slots: 2}, &welcome)
+	p.epoch = welcome.Epoch
+	check("before it has said what runs", "has not said yet")
+	p.work()
+	if c, _ := copies(); c != (api.Copies{Wanted: 2, Healthy: 2, InTraffic: 2}) {
+		t.Errorf("after it has said what runs: copies = %+v", c)
+	}
+}
 
 func TestStatus_ShowsThePlantAtAGlance(t *testing.T) {
 	p := story(t)

@@ -87,7 +87,7 @@ func keyChanges(from, to map[string]string) []api.KeyChange {
 
 // wireCopies returns the copies of a place, or of one group in it: those that should run, those
 // that agents attest, and those that a deployment placed once.
-func wireCopies(p *line.Place, group andon.GroupID, placed []history.Copy) []api.Copy {
+func wireCopies(s *line.State, p *line.Place, group andon.GroupID, placed []history.Copy) []api.Copy {
 	byID := map[andon.InstanceID]*api.Copy{}
 	at := func(id andon.InstanceID) *api.Copy {
 		if byID[id] == nil {
@@ -100,7 +100,7 @@ func wireCopies(p *line.Place, group andon.GroupID, placed []history.Copy) []api
 		out.Agent, out.Placed = string(c.Agent), c.Placed.UTC()
 	}
 	if p != nil {
-		addPresent(p, group, at)
+		addPresent(s, p, group, at)
 	}
 	copies := make([]api.Copy, 0, len(byID))
 	for _, id := range slices.Sorted(maps.Keys(byID)) {
@@ -110,7 +110,7 @@ func wireCopies(p *line.Place, group andon.GroupID, placed []history.Copy) []api
 }
 
 // addPresent adds what the line knows of the copies of a place.
-func addPresent(p *line.Place, group andon.GroupID, at func(andon.InstanceID) *api.Copy) {
+func addPresent(s *line.State, p *line.Place, group andon.GroupID, at func(andon.InstanceID) *api.Copy) {
 	wanted := map[andon.InstanceID]bool{}
 	for _, c := range p.Desired.Copies {
 		if group == "" || c.Group == group {
@@ -120,7 +120,10 @@ func addPresent(p *line.Place, group andon.GroupID, at func(andon.InstanceID) *a
 		}
 	}
 	inTraffic := map[andon.InstanceID]bool{}
-	for _, r := range p.Routes {
+	for agent, r := range p.Routes {
+		if !s.Attests(agent) {
+			continue
+		}
 		for _, id := range r.Targets {
 			inTraffic[id] = true
 		}
@@ -134,10 +137,21 @@ func addPresent(p *line.Place, group andon.GroupID, at func(andon.InstanceID) *a
 		o := record.Observed
 		out.Agent, out.Phase, out.Address, out.Restarts, out.Reason = string(record.Agent), api.Phase(o.Phase), o.Address, o.Restarts, o.Reason
 		out.InTraffic = inTraffic[id]
+		if !s.Attests(record.Agent) {
+			out.Phase, out.Reason = "", unattested(s, record.Agent)
+		}
 		if !record.Placed.IsZero() {
 			out.Placed = record.Placed.UTC()
 		}
 	}
+}
+
+// unattested says why nobody attests the copies of an agent.
+func unattested(s *line.State, name andon.AgentName) string {
+	if agent := s.Agents[name]; agent != nil && !agent.Lost {
+		return "agent " + string(name) + " has not said yet what runs there"
+	}
+	return "agent " + string(name) + " is away: nobody attests what runs there"
 }
 
 // inGroup reports whether an instance is one of a group: its ID is the group's and a number.

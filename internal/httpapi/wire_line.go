@@ -172,7 +172,7 @@ func (a *API) placeStatus(s *line.State, pl andon.Place, now time.Time) api.Plac
 			Since: p.Since.UTC(), AgeMS: now.Sub(p.Since).Milliseconds(),
 		}
 	}
-	out.Copies = countCopies(p)
+	out.Copies = countCopies(s, p)
 	out.Queued = len(p.Queued)
 	if d := p.Active; d != nil {
 		out.Deployment = &api.DeploymentStatus{
@@ -186,15 +186,22 @@ func (a *API) placeStatus(s *line.State, pl andon.Place, now time.Time) api.Plac
 	return out
 }
 
-func countCopies(p *line.Place) api.Copies {
+func countCopies(s *line.State, p *line.Place) api.Copies {
 	c := api.Copies{Wanted: len(p.Desired.Copies)}
 	for _, wanted := range p.Desired.Copies {
-		if r := p.Copies[wanted.ID]; r != nil && r.Observed.Phase == andon.PhaseHealthy {
+		r := p.Copies[wanted.ID]
+		switch {
+		case !s.Attests(wanted.Agent):
+			c.Unattested++
+		case r != nil && r.Observed.Phase == andon.PhaseHealthy:
 			c.Healthy++
 		}
 	}
 	targets := map[andon.InstanceID]bool{}
-	for _, r := range p.Routes {
+	for agent, r := range p.Routes {
+		if !s.Attests(agent) {
+			continue
+		}
 		for _, id := range r.Targets {
 			targets[id] = true
 		}

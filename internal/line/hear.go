@@ -23,6 +23,14 @@ func (s *State) hear(name andon.AgentName) {
 	}
 }
 
+// Attests reports whether what is known of an agent's copies and routes is what it attests: it is
+// connected, and has said what is there in this connection and since the server started.
+// Otherwise it is only what somebody saw last, in a restored plant long ago.
+func (s *State) Attests(name andon.AgentName) bool {
+	a := s.Agents[name]
+	return a != nil && a.heard && !a.Lost
+}
+
 // Heard returns the connections of the agents that have attested something since the state was
 // loaded, for StillHeard.
 func (s *State) Heard() map[andon.AgentName]int64 {

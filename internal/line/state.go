@@ -158,7 +158,7 @@ type Agent struct {
 
 	leases map[andon.TaskID]struct{} // derived, as are places
 	places []string                  // in rising order
-	heard  bool                      // it has attested something since the state was loaded
+	heard  bool                      // it has attested something in this connection, and since the state was loaded
 }
 
 // A Place is one service in one environment: what should be there, what agents attest, and

@@ -145,7 +145,7 @@ func placeOf(s *line.State, at andon.Place, proxy string) place {
 		p.Live = known.Live.Version
 	}
 	for _, c := range known.Desired.Copies {
-		if record := known.Copies[c.ID]; record != nil && record.Observed.Phase == andon.PhaseHealthy {
+		if record := known.Copies[c.ID]; record != nil && s.Attests(c.Agent) && record.Observed.Phase == andon.PhaseHealthy {
 			p.Healthy++
 		}
 	}
