@@ -20,7 +20,7 @@ type admission struct{ places chan struct{} }
 func newAdmission(limit int) *admission {
 	var files unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) == nil {
-		limit = int(max(100, min(uint64(limit), max(uint64(files.Cur)/2, 200)-100)))
+		limit = int(max(100, min(uint64(limit), max(files.Cur/2, 200)-100)))
 	}
 	return &admission{make(chan struct{}, limit)}
 }

@@ -140,5 +140,5 @@ func say(w http.ResponseWriter, status int, sentence string) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	io.WriteString(w, sentence+"\n")
+	_, _ = io.WriteString(w, sentence+"\n") // the client may be gone
 }

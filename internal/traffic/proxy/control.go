@@ -32,7 +32,7 @@ func (k *control) handle(conn *net.UnixConn) {
 		k.mu.Lock()
 		delete(k.writers, conn)
 		k.mu.Unlock()
-		conn.CloseWrite() // for the other end also if there is a duplicate, as of standard input
+		_ = conn.CloseWrite() // for the other end also if there is a duplicate, as of standard input
 		conn.Close()
 	}()
 	for {
@@ -50,7 +50,7 @@ func (k *control) handle(conn *net.UnixConn) {
 		}
 		if m.Call == callLeave && answer.Error == nil {
 			var c leaveCall
-			json.Unmarshal(m.Body, &c) // answer has understood it
+			_ = json.Unmarshal(m.Body, &c) // answer has understood it
 			k.leave(c)
 		}
 	}

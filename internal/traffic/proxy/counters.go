@@ -176,7 +176,7 @@ func (c *countersFile) slots(yield func(*slot) bool) {
 
 func (c *countersFile) close() {
 	for _, m := range c.segments {
-		unix.Munmap(m)
+		_ = unix.Munmap(m)
 	}
 	c.segments = nil
 	c.file.Close()

@@ -69,6 +69,6 @@ func listenerOf(fd int) (*net.TCPListener, error) {
 
 func closeAll(fds []int) {
 	for _, fd := range fds {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 	}
 }

@@ -223,7 +223,7 @@ func (d *Driver) Replace(ctx context.Context) error {
 	defer d.unlock()
 	if d.previous != nil {
 		// Two may run at a time. The one before the last has had its time.
-		d.previous.call(ctx, callLeave, leaveCall{}, nil)
+		_, _ = d.previous.call(ctx, callLeave, leaveCall{}, nil)
 		select {
 		case <-d.previous.done:
 		case <-ctx.Done():

@@ -34,7 +34,7 @@ func forgetStart() {
 				from, to = addressRange(fields[0])
 			}
 		case len(fields) == 3 && fields[0] == "Anonymous:" && fields[1] == "0" && to > from:
-			unix.Syscall(unix.SYS_MADVISE, uintptr(from), uintptr(to-from), unix.MADV_DONTNEED)
+			_, _, _ = unix.Syscall(unix.SYS_MADVISE, uintptr(from), uintptr(to-from), unix.MADV_DONTNEED)
 		}
 	}
 }

@@ -133,7 +133,7 @@ func TestProxy_IsBackWithinASecondAfterAKill(t *testing.T) {
 	held := make(chan struct{}, 1)
 	apply(t, d, shopRoute(1, copyServer(t, "shop.production.1.0", held)))
 	address := shopState(t, d).Address
-	go client(t, d.Addr()).Get("http://shop.localhost/hold") // it is in flight when the proxy dies
+	go func() { _, _ = client(t, d.Addr()).Get("http://shop.localhost/hold") }() // it is in flight when the proxy dies
 	<-held
 	l := startLoad(t, client(t, d.Addr()))
 	eventually(t, "load runs", func() bool { return l.answered.Load() > 200 })

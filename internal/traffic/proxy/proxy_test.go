@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	// The race detector lets a process sleep for a second before it exits.
-	os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0")
+	_ = os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0")
 	os.Exit(m.Run())
 }
 

@@ -88,7 +88,7 @@ func FuzzAnswer(f *testing.F) {
 		if err != nil || a.status < 200 {
 			return
 		}
-		theirs, err := http.ReadResponse(bufio.NewReader(strings.NewReader(text)), &http.Request{Method: "GET"})
+		theirs, err := http.ReadResponse(bufio.NewReader(strings.NewReader(text)), &http.Request{Method: http.MethodGet})
 		if err != nil {
 			return // it is stricter: no second way of reading
 		}

@@ -110,7 +110,7 @@ func (d *Driver) startLocked(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		unix.Kill(p.pid, unix.SIGKILL)
+		_ = unix.Kill(p.pid, unix.SIGKILL) // it may have died of the same
 		p.link.close()
 		return fmt.Errorf("start the proxy: %w", err)
 	}
@@ -142,6 +142,7 @@ func (d *Driver) spawn() (*proxyProcess, error) {
 		return nil, err
 	}
 	defer log.Close()
+	//nolint:noctx // the proxy outlives whoever starts it
 	cmd := exec.Command(d.config.Command[0], d.config.Command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, log, log
 	cmd.Dir = d.config.Dir
@@ -150,7 +151,7 @@ func (d *Driver) spawn() (*proxyProcess, error) {
 		conn.Close()
 		return nil, err
 	}
-	go cmd.Wait() // ends with the process; nobody else waits for it
+	go func() { _ = cmd.Wait() }() // ends with the process; nobody else waits for it
 	return &proxyProcess{link: newLink(conn.(*net.UnixConn), d.event), pid: cmd.Process.Pid}, nil
 }
 

@@ -62,5 +62,5 @@ func pipe(to net.Conn, ahead *bufio.Reader, from net.Conn) {
 		from.Close()
 		return
 	}
-	to.SetReadDeadline(time.Now().Add(lingering))
+	_ = to.SetReadDeadline(time.Now().Add(lingering)) // it fails when the other direction has closed it
 }

@@ -40,7 +40,7 @@ func newUpload(f *flight, r *http.Request) *upload {
 	u.clientOK.Store(true)
 	if r.ProtoMajor == 1 {
 		// The answer may come before the body's end; without this net/http reads the body first.
-		u.client.EnableFullDuplex()
+		_ = u.client.EnableFullDuplex()
 	}
 	return u
 }

@@ -182,13 +182,13 @@ func atShortPath(path string, f func(short string) error) error {
 	}
 	temp, err := os.MkdirTemp("", "andon-")
 	if err == nil && len(temp)+len(filepath.Base(path)) > longest-10 {
-		os.Remove(temp)
+		_ = os.Remove(temp) // empty, and made a moment ago
 		temp, err = os.MkdirTemp("/tmp", "andon-")
 	}
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(temp)
+	defer func() { _ = os.RemoveAll(temp) }()
 	link := filepath.Join(temp, "d")
 	if err := os.Symlink(filepath.Dir(path), link); err != nil {
 		return err
@@ -208,7 +208,7 @@ func dialControl(dir string) (conn *net.UnixConn, err error) {
 // is dialled, in place of an older process's.
 func listenControl(dir string) (l *net.UnixListener, rename func() error, err error) {
 	temporary := fmt.Sprintf("%s.%d", controlPath(dir), os.Getpid())
-	os.Remove(temporary)
+	_ = os.Remove(temporary) // of a process of that number that died; listening fails when it stays
 	err = atShortPath(temporary, func(short string) error {
 		l, err = net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: short})
 		return err

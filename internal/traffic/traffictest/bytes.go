@@ -19,7 +19,11 @@ func servesAPlacesOwnListener(t *testing.T, b *bench) {
 	b.apply(route(1, []traffic.Target{one.Target}))
 	address := b.state().Address
 	get := func() string {
-		answer, err := http.Get("http://" + address + "/")
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +98,9 @@ func streamsEvents(t *testing.T, b *bench) {
 		if err != nil || got != want {
 			t.Fatalf("event %q %v, want %q", got, err, want)
 		}
-		lines.ReadString('\n')
+		if _, err := lines.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
 	}
 	cancel()
 	b.eventually("the copy sees the client go", func() bool { return b.state().InFlight[c.Instance] == 0 })
@@ -134,7 +140,7 @@ func deliversEarlyAnswers(t *testing.T, b *bench) {
 	b.apply(route(1, []traffic.Target{b.copy(1, 0).Target}))
 	endless, stop := io.Pipe()
 	defer stop.Close()
-	go io.Copy(stop, io.LimitReader(zeros{}, 100<<10))
+	go func() { _, _ = io.Copy(stop, io.LimitReader(zeros{}, 100<<10)) }() // it is never read to its end
 	status, body, err := b.fetch(request(t.Context(), http.MethodPost, "/refuse", endless))
 	if err != nil || status != http.StatusRequestEntityTooLarge || body != "too large" {
 		t.Errorf("%d %q %v, want the answer before the body's end", status, body, err)
@@ -172,7 +178,7 @@ func countsClientsThatGo(t *testing.T, b *bench) {
 	c := b.copy(1, 0)
 	b.apply(route(1, []traffic.Target{c.Target}))
 	ctx, cancel := context.WithCancel(t.Context())
-	go b.fetch(request(ctx, http.MethodGet, "/hold", nil))
+	go func() { _, _, _ = b.fetch(request(ctx, http.MethodGet, "/hold", nil)) }() // cancel breaks it off
 	<-c.held
 	cancel()
 	b.eventually("it is counted", func() bool { return b.total().ClientGone == 1 })

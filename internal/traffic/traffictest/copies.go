@@ -28,7 +28,7 @@ func (b *bench) copy(n int64, i int) *copyOf {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, string(name)) })
 	mux.HandleFunc("/hold", func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
-		http.NewResponseController(w).Flush()
+		_ = http.NewResponseController(w).Flush()
 		c.held <- struct{}{}
 		select {
 		case <-c.release:
@@ -43,13 +43,13 @@ func (b *bench) copy(n int64, i int) *copyOf {
 		fmt.Fprint(w, n, " ", err)
 	})
 	mux.HandleFunc("/refuse", func(w http.ResponseWriter, r *http.Request) {
-		http.NewResponseController(w).EnableFullDuplex() // or it reads some of the body first
+		_ = http.NewResponseController(w).EnableFullDuplex() // or it reads some of the body first
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		io.WriteString(w, "too large")
 	})
 	mux.HandleFunc("/trailers", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Trailer", "X-Sum")
-		io.Copy(w, r.Body)
+		_, _ = io.Copy(w, r.Body)
 		w.Header().Set("X-Sum", "42 "+r.Trailer.Get("X-Asked"))
 	})
 	mux.HandleFunc("/headers", func(w http.ResponseWriter, r *http.Request) {
@@ -59,7 +59,7 @@ func (b *bench) copy(n int64, i int) *copyOf {
 	mux.HandleFunc("/break", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		io.WriteString(w, "half")
-		http.NewResponseController(w).Flush()
+		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	})
 	server := httptest.NewServer(mux)
@@ -71,12 +71,12 @@ func (b *bench) copy(n int64, i int) *copyOf {
 // events sends an event for each release.
 func (c *copyOf) events(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
-	http.NewResponseController(w).Flush()
+	_ = http.NewResponseController(w).Flush()
 	for n := 1; ; n++ {
 		select {
 		case <-c.release:
 			fmt.Fprintf(w, "data: %d\n\n", n)
-			http.NewResponseController(w).Flush()
+			_ = http.NewResponseController(w).Flush()
 		case <-r.Context().Done():
 			return
 		}
