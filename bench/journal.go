@@ -23,7 +23,7 @@ func journalAppends(ctx context.Context, b *bench) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer j.Close()
+	defer func() { _ = j.Close() }() // it is thrown away
 	events := make([]andon.Event, batchSize)
 	size := 0
 	for i := range events {

@@ -55,7 +55,7 @@ func run(ctx context.Context, andon, only string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	b := &bench{andon: andon, dir: dir}
 	measures := []measure{
 		{"start", startAndMemory}, {"push", pushToFirstCommand}, {"steps", fiftySteps},

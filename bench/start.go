@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os/exec"
@@ -68,12 +69,12 @@ func startAndMemory(ctx context.Context, b *bench) ([]row, error) {
 
 // lengthen appends the events of many pipelines to a journal, as the engine would, and lets an
 // engine end over it, which leaves a snapshot.
-func lengthen(ctx context.Context, file string) error {
+func lengthen(ctx context.Context, file string) (err error) {
 	j, err := sqlite.Open(ctx, file)
 	if err != nil {
 		return err
 	}
-	defer j.Close()
+	defer func() { err = errors.Join(err, j.Close()) }()
 	state, head := line.New(), andon.Seq(0)
 	for event, err := range j.Read(ctx, 0, 0) {
 		if err != nil {

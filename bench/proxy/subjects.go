@@ -51,10 +51,9 @@ func start(role, argument string) (*process, error) {
 	}
 	address, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		cmd.Process.Kill()
-		return nil, err
+		return nil, errors.Join(err, cmd.Process.Kill())
 	}
-	return &process{cmd.Process.Pid, strings.TrimSpace(address), func() { cmd.Process.Kill(); cmd.Wait() }}, nil
+	return &process{cmd.Process.Pid, strings.TrimSpace(address), func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }}, nil
 }
 
 func announce() (net.Listener, error) {
@@ -81,7 +80,7 @@ func serveBackend(size string) error {
 		h.Set("Content-Length", size)
 		h.Set("Cache-Control", "no-cache")
 		h.Set("Etag", `"5f2b-1a2b3c4d"`)
-		w.Write(body[:n])
+		_, _ = w.Write(body[:n])
 	}))
 }
 
@@ -124,8 +123,8 @@ func startAndon(ctx context.Context, backend string) (*process, error) {
 	return &process{pid, d.Addr(), func() {
 		end, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
-		d.Shutdown(end)
-		os.RemoveAll(dir)
+		_ = d.Shutdown(end) // what it measured is told
+		_ = os.RemoveAll(dir)
 	}}, err
 }
 
@@ -168,7 +167,7 @@ func startHAProxy(ctx context.Context, backend string) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{cmd.Process.Pid, address, func() { cmd.Process.Signal(syscall.SIGTERM); cmd.Wait(); os.RemoveAll(dir) }}
+	p := &process{cmd.Process.Pid, address, func() { _ = cmd.Process.Signal(syscall.SIGTERM); _ = cmd.Wait(); _ = os.RemoveAll(dir) }}
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for range 250 {

@@ -20,7 +20,7 @@ func switching(ctx context.Context, l load, switches int) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	program, err := os.Executable()
 	if err != nil {
 		return err
@@ -32,7 +32,7 @@ func switching(ctx context.Context, l load, switches int) error {
 	defer func() {
 		end, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
-		d.Shutdown(end)
+		_ = d.Shutdown(end) // what it measured is told
 	}()
 	var targets [2]traffic.Target
 	for i := range targets {

@@ -28,7 +28,7 @@ func Restore(ctx context.Context, from io.Reader, dir string) (err error) {
 	if err != nil {
 		return andon.Errorf(andon.KindUnavailable, "%s cannot be written", filepath.Dir(dir)).Because(err)
 	}
-	defer os.RemoveAll(temporary)
+	defer func() { _ = os.RemoveAll(temporary) }() // it is in place, or worth nothing
 	if err := unpack(ctx, from, temporary); err != nil {
 		return err
 	}

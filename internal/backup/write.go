@@ -68,7 +68,7 @@ func (w *writer) journal(j journal.Journal, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(temporary)
+	defer func() { _ = os.RemoveAll(temporary) }() // the archive has it, or is worth nothing
 	if err := j.Backup(w.ctx, filepath.Join(temporary, JournalFile)); err != nil {
 		return err
 	}

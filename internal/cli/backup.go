@@ -95,7 +95,7 @@ func writeNewFile(path string, write func(io.Writer) error) (size int64, err err
 	if err != nil {
 		return 0, andon.Errorf(andon.KindInvalid, "%s cannot be written: %s", path, reason(err)).Because(err)
 	}
-	defer os.Remove(f.Name()) // not there any more when all went well
+	defer func() { _ = os.Remove(f.Name()) }() // the link keeps it when all went well
 	defer f.Close()
 	out := bufio.NewWriterSize(f, 1<<20)
 	if err := write(out); err != nil {

@@ -52,7 +52,7 @@ func (cmd *checkCmd) Run(c *call) error {
 	case answer.Valid:
 		fmt.Fprintf(c.out, "%s is valid: %s goes through %s.\n", name, answer.Service, strings.Join(answer.Stages, " → "))
 	default:
-		io.WriteString(c.err, pipeline.Format(problems))
+		fmt.Fprint(c.err, pipeline.Format(problems))
 		return codeError(exitFailed)
 	}
 	return nil

@@ -97,7 +97,7 @@ func checkSpace(dir string) finding {
 		f.Found, f.Advice = "The free space cannot be read: "+err.Error()+".", "See that the disk works."
 		return f
 	}
-	free := int64(fs.Bavail) * int64(fs.Bsize)
+	free := int64(fs.Bavail) * int64(fs.Bsize) //nolint:unconvert // 32 bits on macOS
 	f.OK, f.Found = free >= leastFree, bytesWords(free)+" are free."
 	if !f.OK {
 		f.Advice = "A plant keeps artifacts and logs: make room for at least " + bytesWords(leastFree) + "."

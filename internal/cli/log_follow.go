@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -65,10 +66,10 @@ func (c *call) followLogs(client *api.Client, find finder, lines int) error {
 
 // interrupted returns err, and nil when the command was interrupted, as following always ends.
 func (f *follower) interrupted(err error) error {
-	if f.ctx.Err() != nil {
-		return nil
+	if f.ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // follow prints one log to its end. When the connection breaks, it goes on where it was.
@@ -155,5 +156,5 @@ func (f *follower) print(source logSource, line []byte) {
 		f.sayJSON(f.out, followedLine{Log: source.log, Of: source.label, Text: string(line)})
 		return
 	}
-	io.WriteString(f.out, f.paint(f.out).faint(source.label+" | ")+string(line)+"\n")
+	fmt.Fprint(f.out, f.paint(f.out).faint(source.label+" | ")+string(line)+"\n")
 }

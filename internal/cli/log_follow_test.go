@@ -24,7 +24,7 @@ type flakyPlant struct {
 func (p *flakyPlant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/api/v1/logs/lines":
-		json.NewEncoder(w).Encode(api.Lines{Log: "task/x/1", Size: int64(len(p.log)), Finished: true, Total: 9, Lines: []api.LogLine{{Number: 1}}})
+		_ = json.NewEncoder(w).Encode(api.Lines{Log: "task/x/1", Size: int64(len(p.log)), Finished: true, Total: 9, Lines: []api.LogLine{{Number: 1}}})
 	case "/api/v1/logs/bytes":
 		offset, err := strconv.Atoi("0" + r.URL.Query().Get("offset"))
 		if err != nil || offset > len(p.log) {

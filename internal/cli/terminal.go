@@ -48,7 +48,7 @@ func (t *terminal) fail(err error, asJSON bool) int {
 	if asJSON {
 		t.sayJSON(t.err, api.Failure{Error: wire})
 	} else {
-		io.WriteString(t.err, problem(wire, t.paint(t.err)))
+		fmt.Fprint(t.err, problem(wire, t.paint(t.err)))
 	}
 	return exitCode(err)
 }

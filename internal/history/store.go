@@ -116,7 +116,7 @@ func (s *store) position(ctx context.Context) (seq andon.Seq, print []byte, err 
 
 // exec runs a statement of the writer.
 func (s *store) exec(ctx context.Context, text string, args ...any) error {
-	stmt, err := s.prepare(ctx, text)
+	stmt, err := s.prepare(ctx, text) //nolint:sqlclosecheck // prepared once, closed with the store
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (s *store) exec(ctx context.Context, text string, args ...any) error {
 
 // row runs a query on the writer's connection, so that it sees its transaction.
 func (s *store) row(ctx context.Context, text string, args ...any) scanner {
-	stmt, err := s.prepare(ctx, text)
+	stmt, err := s.prepare(ctx, text) //nolint:sqlclosecheck // prepared once, closed with the store
 	if err != nil {
 		return failed{err}
 	}

@@ -25,7 +25,7 @@ func TestSweep_RemovesWhatAKilledDemoLeft(t *testing.T) {
 		if dir != running {
 			h.lock.Close() // as the end of its process does
 		} else {
-			defer h.remove()
+			defer func() { _ = h.remove() }() // it is in a directory of the test
 		}
 	}
 	if err := os.WriteFile(filepath.Join(given, "mine"), nil, 0o600); err != nil {

@@ -33,7 +33,7 @@ func (s *screen) paint(code, text string) string {
 // close takes the status line away.
 func (s *screen) close() {
 	if s.below {
-		io.WriteString(s.out, "\r\x1b[K")
+		fmt.Fprint(s.out, "\r\x1b[K")
 		s.below = false
 	}
 }
@@ -53,7 +53,7 @@ func (s *screen) status(format string, args ...any) {
 	if width := s.width() - 5; len(text) > width {
 		text = append(text[:max(width-1, 0)], '…')
 	}
-	io.WriteString(s.out, "\r\x1b[K"+s.paint("2", "    "+string(text)))
+	fmt.Fprint(s.out, "\r\x1b[K"+s.paint("2", "    "+string(text)))
 	s.below = true
 }
 

@@ -116,14 +116,14 @@ func ask(t *testing.T, artifact string) int {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer cmd.Wait()
+	defer func() { _ = cmd.Wait() }() // cancel has killed it
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		resp, err := http.Get("http://127.0.0.1:" + port + "/prices")
 		if err == nil {
-			io.Copy(io.Discard, resp.Body)
+			_, _ = io.Copy(io.Discard, resp.Body)
 			resp.Body.Close()
 			if v := resp.Header.Get("Shop-Version"); v != "3" {
 				t.Errorf("it says that it is version %q", v)

@@ -93,8 +93,7 @@ func Open(config Config) (*Driver, error) {
 		beforeStep: func(string) {},
 	}
 	if err := d.adopt(); err != nil {
-		d.Close()
-		return nil, err
+		return nil, errors.Join(err, d.Close())
 	}
 	d.tasks.Go(d.trimLogs)
 	return d, nil

@@ -150,7 +150,7 @@ func killAll(session int, mark string) int {
 			if err != nil {
 				return
 			}
-			defer unix.Close(fd)
+			defer func() { _ = unix.Close(fd) }()
 			if belongs(pid, session, mark) { // still the same one, now that the handle holds it
 				_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
 			}

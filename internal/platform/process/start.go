@@ -80,6 +80,7 @@ func (d *Driver) launch(s *supervised, spec platform.Spec, dir string, env map[s
 	defer hold.Close()
 	defer let.Close()
 
+	//nolint:noctx // a copy outlives whoever starts it
 	cmd := exec.Command("/bin/sh", append([]string{"-c", launcher, "andon-copy"}, spec.Command...)...)
 	cmd.Dir = dir
 	cmd.Env = make([]string, 0, len(env))
