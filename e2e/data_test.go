@@ -160,6 +160,9 @@ func TestBackup_RestoresAPlantElsewhere(t *testing.T) {
 	there.start()
 	until(t, 30*time.Second, "the restored plant brings up its copies", func() error {
 		text, err := get(t, there.proxy, "shop.localhost", "/")
+		if err != nil && strings.Contains(err.Error(), "404") {
+			t.Fatalf("the restored plant denies its service: %v", err)
+		}
 		if err == nil && text != "hello 2\n" {
 			err = fmt.Errorf("it answers %q", text)
 		}

@@ -66,6 +66,24 @@ func TestAgent_UnhealthyCopyLeavesTrafficWithinItsInterval(t *testing.T) {
 	})
 }
 
+func TestAgent_LeavesTheProxyAloneUntilItKnowsWhatShouldBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.plant.fail(errDown)
+		w.agent()
+		after(time.Minute)
+		if n := len(w.traffic.applied); n != 0 {
+			t.Errorf("the proxy was told routes %d times before the server said anything", n)
+		}
+		w.plant.fail(nil)
+		w.plant.set(nil)
+		after(10 * time.Second)
+		if n := len(w.traffic.applied); n != 1 {
+			t.Errorf("the proxy was told routes %d times, want once that there are none", n)
+		}
+	})
+}
+
 func TestAgent_HangingCopyIsRestarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -62,7 +62,9 @@ func (r *router) idle() bool {
 func (r *router) pass(ctx context.Context) bool {
 	desired, told := r.agent.store.all()
 	r.agent.fleet.converge(ctx, desired)
-	if r.agent.config.Traffic != nil {
+	// Before anything is known of what should be, the proxy is left as it is: it may serve, or
+	// say that the services are being started.
+	if r.agent.config.Traffic != nil && (told || len(desired) > 0) {
 		if !r.route(ctx, desired) {
 			return false
 		}

@@ -31,6 +31,11 @@ func (s *server) carry(w http.ResponseWriter, r *http.Request, find lookup) {
 	rt, found := s.assign(f, find, nil)
 	if rt == nil {
 		f.free()
+		if s.table.Load().untold {
+			w.Header().Set("Retry-After", "1")
+			say(w, http.StatusServiceUnavailable, "The services of this host are being started. Try again in a moment.")
+			return
+		}
 		say(w, http.StatusNotFound, fmt.Sprintf("No service here has the host name %.100q.", canonicalHost(r.Host)))
 		return
 	}

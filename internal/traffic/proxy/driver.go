@@ -157,7 +157,7 @@ func (d *Driver) Apply(ctx context.Context, routes []traffic.Route) error {
 func (d *Driver) applyLocked(ctx context.Context, routes []traffic.Route) error {
 	c, next := difference(d.applied, routes)
 	c.Base = d.revision
-	if d.revision < 0 {
+	if d.revision < 0 || d.applied == nil {
 		c = applyCall{Full: true, Set: next}
 	}
 	if !c.Full && len(c.Set)+len(c.Remove) == 0 {

@@ -216,7 +216,7 @@ func (p *process) restore(old *link) (*server, error) {
 			p.log.Error("the routes' own listeners cannot be taken over", "error", err)
 		}
 	}
-	if err := s.load(saved); err != nil {
+	if err := s.load(saved, revision > 0); err != nil {
 		p.log.Error("the saved routes cannot be served; the agent applies its own", "error", err)
 	}
 	s.mu.Lock()

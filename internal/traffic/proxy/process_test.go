@@ -128,6 +128,38 @@ func eventually(t *testing.T, what string, condition func() bool) {
 	}
 }
 
+func TestProxy_SaysThatServicesAreBeingStartedUntilItIsToldTheRoutes(t *testing.T) {
+	c := config(t, t.TempDir())
+	d := open(t, c)
+	status := func() int {
+		t.Helper()
+		answer, err := client(t, d.Addr()).Get("http://shop.localhost/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if (answer.Header.Get("Retry-After") == "") == (answer.StatusCode == http.StatusServiceUnavailable) {
+			t.Errorf("status %d with the header %v", answer.StatusCode, answer.Header)
+		}
+		return answer.StatusCode
+	}
+	if got := status(); got != http.StatusServiceUnavailable {
+		t.Errorf("status %d before anything is known, want 503", got)
+	}
+	apply(t, d)
+	if got := status(); got != http.StatusNotFound {
+		t.Errorf("status %d once it is known that there are no routes, want 404", got)
+	}
+	pid := pidOf(t, d)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "another proxy serves", func() bool { return pidOf(t, d) != pid })
+	if got := status(); got != http.StatusNotFound {
+		t.Errorf("status %d after a restart, want 404", got)
+	}
+}
+
 func TestProxy_IsBackWithinASecondAfterAKill(t *testing.T) {
 	d := open(t, config(t, t.TempDir()))
 	held := make(chan struct{}, 1)

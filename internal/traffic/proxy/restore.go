@@ -36,8 +36,9 @@ func (s *server) takeOwn(ctx context.Context, old *link) error {
 	}
 }
 
-// load puts the saved routes into force.
-func (s *server) load(saved map[andon.Place]savedRoute) error {
+// load puts the saved routes into force. told says that they are what somebody wanted, and not
+// what a proxy begins with.
+func (s *server) load(saved map[andon.Place]savedRoute, told bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var specs []traffic.Route
@@ -54,6 +55,7 @@ func (s *server) load(saved map[andon.Place]savedRoute) error {
 	if err != nil {
 		return err
 	}
+	next.untold = !told
 	if _, err := s.listenFor(specs, ports); err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func newServer(dir string, ledgers *ledgers, slogger *slog.Logger, drained func(
 		saved: &routeLog{path: filepath.Join(dir, "routes.log")},
 		own:   map[andon.Place]*net.TCPListener{},
 	}
-	s.table.Store(new(table))
+	s.table.Store(&table{untold: true})
 	s.http = newHTTPServer(s, slogger)
 	s.locals = newHTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		place, _ := r.Context().Value(placeKey{}).(andon.Place)

@@ -17,6 +17,7 @@ import (
 type table struct {
 	hosts  index[string, *route]
 	places index[andon.Place, *route]
+	untold bool // nobody has said yet which routes there are
 }
 
 // route returns the route of the place, nil if it has none.
