@@ -50,7 +50,8 @@ func TestListen_OnAPortInUseSaysSo(t *testing.T) {
 	defer l.Close()
 	p := newPlant(t)
 	p.refuses(failed, "--listen", l.Addr().String()).says(t, l.Addr().String(), "--listen")
-	p.refuses(failed, "--proxy", l.Addr().String()).says(t, l.Addr().String(), "proxy")
+	p.refuses(failed, "--proxy", l.Addr().String()).says(t, l.Addr().String(), "--proxy ADDR")
+	p.refuses(failed, "--proxy", "192.0.2.1:80").says(t, "192.0.2.1:80", "--proxy ADDR") // no address of this host
 	p.start() // a refused start leaves nothing behind that hinders the next one
 }
 

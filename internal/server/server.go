@@ -171,7 +171,7 @@ func (p *plant) listen(ctx context.Context) (err error) {
 	var config net.ListenConfig
 	if p.listener, err = config.Listen(ctx, "tcp", p.config.Listen); err != nil {
 		return andon.Errorf(andon.KindConflict, "the address %s cannot be listened on: %s", p.config.Listen, reason(err)).
-			WithHint("another program may use it: choose another one with --listen").Because(err)
+			WithHint("another program may use it: choose another one with --listen ADDR").Because(err)
 	}
 	p.onClose(func() error {
 		if err := p.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
@@ -294,7 +294,7 @@ func (p *plant) serve(ctx context.Context) error {
 	if err := server.Shutdown(limited); err != nil {
 		_ = server.Close()
 	}
-	<-ended
+	<-ended // with http.ErrServerClosed
 	return nil
 }
 

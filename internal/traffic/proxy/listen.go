@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -42,7 +41,7 @@ func listenOne(address string, i int, remembered []string, adopted []*net.TCPLis
 	want, err := net.ResolveTCPAddr("tcp", address)
 	if err != nil {
 		return nil, andon.Errorf(andon.KindInvalid, "The proxy cannot listen on %q.", address).Because(err).
-			WithHint("Give an address as host:port, as in 127.0.0.1:8080.")
+			WithHint("Give an address as host:port, as in --proxy 127.0.0.1:8601.")
 	}
 	for _, l := range adopted {
 		have := l.Addr().(*net.TCPAddr)
@@ -61,10 +60,11 @@ func listenOne(address string, i int, remembered []string, adopted []*net.TCPLis
 	l, err := net.ListenTCP("tcp", want)
 	if errors.Is(err, unix.EADDRINUSE) {
 		return nil, andon.Errorf(andon.KindConflict, "The proxy cannot listen on %s: another program does.", address).Because(err).
-			WithHint("Stop that program, or choose another address for the proxy.")
+			WithHint("Stop that program, or choose another address with --proxy ADDR.")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", address, err)
+		return nil, andon.Errorf(andon.KindConflict, "The proxy cannot listen on %s.", address).Because(err).
+			WithHint("Choose another address with --proxy ADDR: one of this host, with a port that this user may have.")
 	}
 	return l, nil
 }
