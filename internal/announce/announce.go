@@ -1,5 +1,6 @@
 // Package announce tells the world outside when the line stops and when it runs again: it follows
-// the journal and delivers a message for each such event, at least once, also over restarts.
+// the journal and delivers a message for each such event, once over orderly restarts, and again
+// only when a crash or a full disk kept it from noting that it did: receivers tell by the ID.
 package announce
 
 import (
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -39,7 +41,7 @@ type position struct {
 
 // Run delivers until ctx ends. With no file yet it begins at the present end of the journal.
 func Run(ctx context.Context, config Config) error {
-	at, err := read(config.File, config.Engine.Head())
+	at, err := begin(config)
 	if err != nil {
 		return err
 	}
@@ -48,36 +50,36 @@ func Run(ctx context.Context, config Config) error {
 		return err
 	}
 	return config.Engine.Follow(ctx, at, func(events []andon.Event) error {
-		delivered := false
 		for _, event := range events {
 			message, ok := notify.Of(plant, event)
 			if !ok {
 				continue
 			}
-			if err := deliver(ctx, config, message); err != nil {
-				return nil // ctx ended: the position stays, and the next start goes on from it
+			if !deliver(ctx, config, message) {
+				return nil // the next start goes on from here
 			}
-			delivered = true
+			if err := write(config.File, event.Seq); err != nil {
+				// The line stops for nobody's full disk, and a message may come twice.
+				config.Log.Error("it cannot be noted that a message was delivered: after a restart it is delivered again", "message", message.ID, "err", err)
+			}
 		}
-		if !delivered {
-			return nil
-		}
-		return write(config.File, events[len(events)-1].Seq)
+		return nil
 	})
 }
 
-// deliver tries until the message is delivered or given up. It returns an error only when ctx ended.
-func deliver(ctx context.Context, config Config, m notify.Message) error {
+// deliver tries until the message is delivered or given up, and reports that; false when ctx ended
+// before.
+func deliver(ctx context.Context, config Config, m notify.Message) bool {
 	pause := firstPause
 	for try := 1; ; try++ {
 		err := config.Notifier.Deliver(ctx, m)
 		if err == nil {
-			return nil
+			return true
 		}
 		kind := andon.KindOf(err)
 		if permanent := kind == andon.KindRefused || kind == andon.KindInvalid; permanent || try == tries {
 			config.Log.Error("a message could not be delivered and is given up", "message", m.ID, "type", m.Type, "tries", try, "err", err)
-			return nil
+			return true
 		}
 		if try == 1 {
 			config.Log.Warn("a message could not be delivered and is tried again", "message", m.ID, "type", m.Type, "err", err)
@@ -86,35 +88,56 @@ func deliver(ctx context.Context, config Config, m notify.Message) error {
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return ctx.Err()
+			return false
 		case <-timer.C:
 		}
 		pause = min(2*pause, lastPause)
 	}
 }
 
-func read(file string, head andon.Seq) (andon.Seq, error) {
-	data, err := os.ReadFile(file)
+// begin returns the position in the journal up to which everything is delivered. Without a note of
+// it, and with one that is torn or of a journal that a backup replaced, that is the present end.
+func begin(config Config) (andon.Seq, error) {
+	head := config.Engine.Head()
+	data, err := os.ReadFile(config.File)
 	if errors.Is(err, fs.ErrNotExist) {
-		return head, write(file, head)
+		return head, write(config.File, head)
 	}
 	if err != nil {
 		return 0, err
 	}
 	var p position
-	if err := json.Unmarshal(data, &p); err != nil || p.Seq > head {
-		return head, nil // torn, or of a journal that was replaced by a backup
+	if err := json.Unmarshal(data, &p); err != nil {
+		config.Log.Warn("the note of what was announced is damaged: what happened before now is not announced any more", "file", config.File, "err", err)
+		return head, write(config.File, head)
+	}
+	if p.Seq > head {
+		config.Log.Warn("the note of what was announced is of another journal: what happened before now is not announced any more", "file", config.File)
+		return head, write(config.File, head)
 	}
 	return p.Seq, nil
 }
 
+// write notes the position, durably: after a loss of power the note is the old one or the new one.
 func write(file string, seq andon.Seq) error {
 	data, err := json.Marshal(position{seq})
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(file+".new", data, 0o600); err != nil {
+	f, err := os.OpenFile(file+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
 		return err
 	}
-	return os.Rename(file+".new", file)
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
