@@ -33,6 +33,9 @@ type agentWatch struct {
 	leases   map[andon.TaskID]leaseWatch
 	revision int64         // position of the newest event that concerns the agent
 	news     chan struct{} // closed and replaced when revision grows
+	// logs holds the logs that the agent was allowed to write to since its work last changed: one
+	// of them takes thousands of pieces, which must not wait for the owner of the state.
+	logs map[string]struct{}
 }
 
 type leaseWatch struct {
@@ -101,7 +104,7 @@ func (e *Engine) Report(ctx context.Context, agent andon.AgentName, report andon
 	if _, _, err := e.agents.hear(agent, report.Epoch, e.now()); err != nil {
 		return err
 	}
-	_, err := e.Do(ctx, agentActor(agent), line.FinishTask{Agent: agent, Task: report.Task, Token: report.Token, Result: report.Result})
+	_, err := e.Do(ctx, agentActor(agent), line.FinishTask{Agent: agent, Epoch: report.Epoch, Task: report.Task, Token: report.Token, Result: report.Result})
 	return err
 }
 
@@ -113,6 +116,24 @@ func (e *Engine) Observe(ctx context.Context, agent andon.AgentName, observation
 	observation.Agent = agent
 	_, err := e.Do(ctx, agentActor(agent), line.Observe{Observation: observation})
 	return err
+}
+
+// MayLog refuses an agent that wants to write to a log that is not of its own tasks or copies.
+func (e *Engine) MayLog(ctx context.Context, agent andon.AgentName, stream string) error {
+	if e.agents.logs(agent, stream) {
+		return nil
+	}
+	may := false
+	err := e.View(ctx, func(s *line.State) {
+		if may = s.MayLog(agent, stream); may {
+			e.agents.allowLog(agent, stream) // of this very state: the owner runs this
+		}
+	})
+	if err != nil || may {
+		return err
+	}
+	return andon.Errorf(andon.KindRefused, "agent %s has no task or copy that writes the log %.200q", agent, stream).
+		WithHint("its lease is over, or the copy is not on this host: drop what is left")
 }
 
 func agentActor(agent andon.AgentName) andon.Actor { return andon.Actor("agent:" + agent) }
@@ -128,6 +149,26 @@ func (a *agents) hear(agent andon.AgentName, epoch int64, now time.Time) (revisi
 	}
 	w.heard = now
 	return w.revision, w.news, nil
+}
+
+// logs reports whether the agent was allowed to write to a log since its work last changed.
+func (a *agents) logs(agent andon.AgentName, stream string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	w := a.byName[agent]
+	if w == nil {
+		return false
+	}
+	_, ok := w.logs[stream]
+	return ok
+}
+
+func (a *agents) allowLog(agent andon.AgentName, stream string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if w := a.byName[agent]; w != nil {
+		w.logs[stream] = struct{}{}
+	}
 }
 
 func (a *agents) revision(agent andon.AgentName) int64 {
@@ -158,7 +199,7 @@ func (a *agents) watchAll(s *line.State, now time.Time) {
 func (a *agents) watch(name andon.AgentName) *agentWatch {
 	w := a.byName[name]
 	if w == nil {
-		w = &agentWatch{leases: map[andon.TaskID]leaseWatch{}, news: make(chan struct{})}
+		w = &agentWatch{leases: map[andon.TaskID]leaseWatch{}, logs: map[string]struct{}{}, news: make(chan struct{})}
 		a.byName[name] = w
 	}
 	return w
@@ -220,6 +261,7 @@ func (w *agentWatch) wake(at andon.Seq) {
 		return
 	}
 	w.revision = int64(at)
+	clear(w.logs)
 	close(w.news)
 	w.news = make(chan struct{})
 }

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"context"
 	"sync"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/line"
 )
 
 // counters are the running ledgers that agents report. They live in memory only.
@@ -16,15 +18,35 @@ func newCounters() *counters {
 	return &counters{byPlace: map[andon.Place]map[andon.AgentName][]andon.Ledger{}}
 }
 
-// Count takes the running ledgers of an agent's proxy.
-func (e *Engine) Count(agent andon.AgentName, report andon.Counters) {
-	e.counters.mu.Lock()
-	defer e.counters.mu.Unlock()
-	for _, p := range report.Places {
-		byAgent := e.counters.byPlace[p.Place]
+// Count takes the running ledgers of an agent's proxy; those of places that the agent has nothing
+// of are passed over.
+func (e *Engine) Count(ctx context.Context, agent andon.AgentName, report andon.Counters) error {
+	if _, _, err := e.agents.hear(agent, report.Epoch, e.now()); err != nil {
+		return err
+	}
+	places := make([]andon.PlaceLedger, 0, len(report.Places))
+	err := e.View(ctx, func(s *line.State) {
+		for _, p := range report.Places {
+			if s.Keeps(agent, p.Place) {
+				places = append(places, p)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	e.counters.take(agent, places)
+	return nil
+}
+
+func (c *counters) take(agent andon.AgentName, places []andon.PlaceLedger) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range places {
+		byAgent := c.byPlace[p.Place]
 		if byAgent == nil {
 			byAgent = map[andon.AgentName][]andon.Ledger{}
-			e.counters.byPlace[p.Place] = byAgent
+			c.byPlace[p.Place] = byAgent
 		}
 		byAgent[agent] = p.Ledgers
 	}

@@ -51,9 +51,8 @@ func (a *API) agentProtocol() {
 		})
 	})
 	a.handle("POST /agent/v1/counters", func(w http.ResponseWriter, r *http.Request) {
-		answerAgent(a, w, r, func(_ context.Context, agent andon.AgentName, counters andon.Counters) (any, error) {
-			a.Engine.Count(agent, counters)
-			return empty, nil
+		answerAgent(a, w, r, func(ctx context.Context, agent andon.AgentName, counters andon.Counters) (any, error) {
+			return empty, a.Engine.Count(ctx, agent, counters)
 		})
 	})
 	a.handle("POST /agent/v1/logs/{stream...}", a.appendLog)
@@ -128,7 +127,13 @@ func (a *API) appendLog(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, errBody(err))
 		return
 	}
-	next, err := a.Logs.Append(r.PathValue("stream"), offset, piece.Bytes(), a.Engine.Now())
+	who, _ := auth.From(r.Context()) // the guard lets only agents through
+	stream := r.PathValue("stream")
+	if err := a.Engine.MayLog(r.Context(), who.Agent, stream); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	next, err := a.Logs.Append(stream, offset, piece.Bytes(), a.Engine.Now())
 	if err != nil {
 		a.fail(w, r, err)
 		return

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -141,8 +142,81 @@ func TestAgents_SpeakOnlyForThemselves(t *testing.T) {
 	}
 }
 
+func TestAgents_WriteOnlyTheLogsOfTheirTasksAndCopies(t *testing.T) {
+	p := newPlant(t)
+	p.connect()
+	write := func(agent andon.AgentName, stream string) int {
+		t.Helper()
+		resp, _ := p.ask("POST", "/agent/v1/logs/"+stream+"?offset=0", bearer(p.keys.AgentToken(agent)), "x")
+		return resp.StatusCode
+	}
+	check := func(when string, want map[string]int) {
+		t.Helper()
+		for stream, status := range want {
+			for range 2 { // the second time, the answer is remembered
+				if got := write("local", stream); got != status {
+					t.Errorf("%s: %s: status %d, want %d", when, stream, got, status)
+				}
+			}
+			for _, other := range []andon.AgentName{"far", "stranger"} {
+				if got := write(other, stream); got != 403 {
+					t.Errorf("%s: %s: agent %s gets status %d, want 403", when, stream, other, got)
+				}
+			}
+		}
+	}
+	if resp, body := p.ask("POST", "/agent/v1/hello", bearer(p.keys.AgentToken("far")), `{"agent":"far","slots":0}`); resp.StatusCode != 200 {
+		t.Fatalf("%s %s", resp.Status, body)
+	}
+	p.push("a", "main", "Begin", shopYAML)
+	check("while the commit stage runs", map[string]int{
+		"task/shop.1.commit.test.1/1": 200, "task/shop.1.commit.test.1/2": 403, "task/shop.1.commit.nothing.1/1": 403,
+		"instance/shop.production.1.0": 403, "instance/": 403, "instance/x": 403, "other": 403,
+	})
+	p.settle()
+	check("when it has ended", map[string]int{
+		"task/shop.1.commit.test.1/1": 403, "instance/shop.test.1.0": 200, "instance/shop.production.1.0": 403,
+	})
+}
+
+func TestAgents_CountOnlyInTheirConnectionAndForTheirPlaces(t *testing.T) {
+	p := newPlant(t)
+	p.connect()
+	p.push("a", "main", "Begin", shopYAML)
+	p.settle()
+	place := andon.Place{Service: "shop", Environment: "test"}
+	report := func(agent andon.AgentName, epoch, served int64) int {
+		t.Helper()
+		body, err := json.Marshal(andon.Counters{Epoch: epoch, Places: []andon.PlaceLedger{{Place: place, Ledgers: []andon.Ledger{{Deployment: "shop.test.1", Served: served}}}}})
+		p.must(err)
+		resp, _ := p.ask("POST", "/agent/v1/counters", bearer(p.keys.AgentToken(agent)), string(body))
+		return resp.StatusCode
+	}
+	if resp, body := p.ask("POST", "/agent/v1/hello", bearer(p.keys.AgentToken("far")), `{"agent":"far","slots":0}`); resp.StatusCode != 200 {
+		t.Fatalf("%s %s", resp.Status, body)
+	}
+	for name, c := range map[string]struct {
+		agent         andon.AgentName
+		epoch, served int64
+		status        int
+	}{
+		"its own place":         {"local", p.epoch, 7, 200},
+		"an older connection":   {"local", p.epoch - 1, 100, 409},
+		"another agent's place": {"far", 1, 1000, 200}, // it is passed over: the place may have been its own just now
+	} {
+		if got := report(c.agent, c.epoch, c.served); got != c.status {
+			t.Errorf("%s: status %d, want %d", name, got, c.status)
+		}
+	}
+	if l := p.engine.Ledgers(place); len(l) != 1 || l[0].Served != 7 {
+		t.Errorf("the ledgers are %+v", l)
+	}
+}
+
 func TestAgents_AppendLogsByOffset(t *testing.T) {
 	p := newPlant(t)
+	p.connect()
+	p.push("a", "main", "Begin", shopYAML)
 	header := bearer(p.keys.AgentToken("local"))
 	for _, c := range []struct{ offset, body, want string }{
 		{"0", "hello ", `{"next":6}`},
@@ -150,12 +224,12 @@ func TestAgents_AppendLogsByOffset(t *testing.T) {
 		{"50", "far away", `{"next":11}`},   // a gap
 		{"11", "", `{"next":11}`},           // only asks
 	} {
-		resp, body := p.ask("POST", "/agent/v1/logs/task/x/1?offset="+c.offset, header, c.body)
+		resp, body := p.ask("POST", "/agent/v1/logs/task/shop.1.commit.test.1/1?offset="+c.offset, header, c.body)
 		if resp.StatusCode != 200 || strings.TrimSpace(body) != c.want {
 			t.Errorf("%+v: %s %s", c, resp.Status, body)
 		}
 	}
-	if resp, body := p.ask("POST", "/agent/v1/logs/..%2f..%2fx?offset=0", header, "x"); resp.StatusCode != 400 {
+	if resp, body := p.ask("POST", "/agent/v1/logs/..%2f..%2fx?offset=0", header, "x"); resp.StatusCode != 403 {
 		t.Errorf("a hostile name: %s %s", resp.Status, body)
 	}
 }

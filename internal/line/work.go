@@ -2,6 +2,7 @@ package line
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/andon-cd/andon/internal/andon"
 )
@@ -22,6 +23,32 @@ func (s *State) WorkFor(name andon.AgentName) andon.Work {
 		work.Desired = append(work.Desired, s.Places[key].Desired)
 	}
 	return work
+}
+
+// MayLog reports whether an agent may write to a log: to that of a task that is leased to it, in
+// this attempt, and to those of the copies that are placed on it.
+func (s *State) MayLog(name andon.AgentName, stream string) bool {
+	a := s.Agents[name]
+	if a == nil {
+		return false
+	}
+	if id, ok := strings.CutPrefix(stream, andon.InstanceLogStream("")); ok {
+		pl, _ := placeOf(andon.InstanceID(id))
+		p := s.PlaceOf(pl)
+		return p != nil && p.Copies[andon.InstanceID(id)] != nil && p.Copies[andon.InstanceID(id)].Agent == name
+	}
+	for id := range a.leases {
+		if andon.TaskLogStream(id, s.Tasks[id].Attempt) == stream {
+			return true
+		}
+	}
+	return false
+}
+
+// Keeps reports whether an agent has, or had, something of a place.
+func (s *State) Keeps(name andon.AgentName, pl andon.Place) bool {
+	p := s.PlaceOf(pl)
+	return p != nil && slices.Contains(p.Hosts, name)
 }
 
 // Concerned returns the agents whose work an event changed that has just been applied.
