@@ -46,7 +46,7 @@ type keeper struct {
 func newKeeper(f *fleet, place andon.Place, c andon.Copy, inst platform.Instance, served bool) *keeper {
 	k := &keeper{
 		fleet: f, place: place, copy: c, poke: newSignal(), pause: restarting(),
-		address: inst.Address, running: inst.Running, phase: andon.PhaseStarting,
+		address: inst.Address, running: inst.Running, started: inst.Started, phase: andon.PhaseStarting,
 	}
 	k.log = copyLog{agent: f.agent, id: c.ID}
 	if served && inst.Running && k.matches(inst) {
@@ -72,8 +72,16 @@ func (k *keeper) show(phase andon.Phase, reason string) {
 	k.phase = phase
 	k.fleet.agent.board.setCopy(andon.InstanceState{
 		ID: k.copy.ID, Phase: phase, Artifact: k.copy.Artifact, Config: k.copy.Config,
-		Address: k.address, Restarts: k.count, Reason: reason,
+		Address: k.address, Restarts: k.count, Run: k.life(), Reason: reason,
 	})
+}
+
+// life tells one process of the copy from the next.
+func (k *keeper) life() int64 {
+	if !k.running || k.started.IsZero() {
+		return 0
+	}
+	return k.started.UnixNano()
 }
 
 // run keeps the copy until it is retired, and then ends it and returns true; or until ctx

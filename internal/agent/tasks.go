@@ -155,7 +155,11 @@ func (t *tasks) run(ctx context.Context, lease andon.Lease) spooled {
 		return ended(andon.Lost, "The agent cannot write to its disk.")
 	}
 	out := newShipper(ctx, t.agent.config.Plant, lease.LogStream(), t.agent.config.Log)
+	tested, _ := t.agent.board.copy(lease.Task.Instance)
 	result := t.agent.config.Runner.Run(ctx, lease, t.surroundings(lease, out))
+	if now, _ := t.agent.board.copy(lease.Task.Instance); now.Run != tested.Run && result.Outcome == andon.Succeeded {
+		result.Outcome, result.Reason = andon.Lost, "The copy was started again while it was tested."
+	}
 	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errCancelled) && result.Outcome == andon.Cancelled {
 		result.Outcome, result.Reason = andon.Lost, "The agent was stopped while the task ran."
 	}

@@ -244,6 +244,38 @@ func TestTasks_KnowWhatTheyTest(t *testing.T) {
 	})
 }
 
+func TestTasks_SmokeTestOfACopyThatRestartsMeanwhileIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		kill := true
+		w.runner.script = func(context.Context, andon.Lease, runner.Surroundings) andon.TaskResult {
+			if kill {
+				w.host.Kill("g.0", "exit status 1")
+				<-time.After(5 * time.Second) // it is well again
+			}
+			return andon.TaskResult{Outcome: andon.Succeeded}
+		}
+		w.agent()
+		d := desired(1, []andon.Copy{copyOf("g", 0)})
+		w.plant.set(nil, d)
+		after(time.Second)
+		before := w.plant.observed()["g.0"]
+		for token, want := range []andon.Outcome{andon.Lost, andon.Succeeded} {
+			smoke := lease(andon.Token(token+1), andon.TaskSmoke)
+			smoke.Task.Instance = "g.0"
+			w.plant.set([]andon.Lease{smoke}, d)
+			after(10 * time.Second)
+			if got := w.plant.reports[len(w.plant.reports)-1].Result; got.Outcome != want {
+				t.Errorf("test %d of the copy ends as %+v, want %s", token+1, got, want)
+			}
+			kill = false
+		}
+		if now := w.plant.observed()["g.0"]; before.Run == 0 || now.Run <= before.Run || now.Phase != andon.PhaseHealthy {
+			t.Errorf("before it restarted, the server was told %+v, and now %+v", before, now)
+		}
+	})
+}
+
 func TestShipper_KeepsOrderAndHoldsWritersBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -97,6 +97,9 @@ type InstanceState struct {
 	Config   ConfigHash `json:"config,omitempty"`
 	Address  string     `json:"address,omitempty"` // host:port where the copy listens
 	Restarts int        `json:"restarts,omitempty"`
+	// Run tells one life of the copy from the next: it grows when the process is started again,
+	// also by another agent. 0: the copy does not run, or its agent does not say.
+	Run int64 `json:"run,omitempty"`
 	Reason   string     `json:"reason,omitempty"` // one sentence when it is not healthy
 }
 

@@ -120,7 +120,8 @@ func (v *view) unready(copies []andon.Copy) []Wait {
 	return waits
 }
 
-// smoked has the copies tested that must be and were not: a request for tests, or the waits
+// smoked has the copies tested that must be and were not, or not since they were started again: a
+// request for tests, or the waits
 // for those that run. Neither: all are tested. trouble finds those that failed.
 func (v *view) smoked(copies []andon.Copy) (Step, bool) {
 	if len(v.release.Smoke) == 0 {
@@ -130,7 +131,7 @@ func (v *view) smoked(copies []andon.Copy) (Step, bool) {
 	for _, c := range copies {
 		s := v.Smokes[c.ID]
 		switch {
-		case s == nil:
+		case s == nil, s.Outcome != "" && v.restarted(c, s):
 			step.Smoke = append(step.Smoke, c.ID)
 		case s.Outcome == "":
 			step.Waits = append(step.Waits, Wait{
@@ -143,6 +144,12 @@ func (v *view) smoked(copies []andon.Copy) (Step, bool) {
 		step.Waits = nil
 	}
 	return step, len(step.Smoke) == 0 && len(step.Waits) == 0
+}
+
+// restarted reports whether a copy was started again after its smoke test was asked for.
+func (v *view) restarted(c andon.Copy, s *Smoke) bool {
+	now := v.record(c.ID).Observed.Run
+	return s.Run != 0 && now != 0 && s.Run != now
 }
 
 // attested returns the waits until the agents serve the route as it should be, and what is wrong

@@ -32,6 +32,10 @@ type Smoke struct {
 	Task    andon.TaskID  `json:"task"`
 	Outcome andon.Outcome `json:"outcome,omitempty"` // empty: they have not ended
 	Reason  string        `json:"reason,omitempty"`
+	// Run is the life of the copy (andon.InstanceState) when they were asked for: what they found
+	// says nothing of another one. 0: not known.
+	Run   int64 `json:"run,omitempty"`
+	Again int   `json:"again,omitempty"` // how often the copy was tested before, in another life
 }
 
 // An Input is everything that decides the next step of a deployment. Next changes nothing in it.

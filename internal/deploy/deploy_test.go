@@ -310,6 +310,28 @@ func TestFailure_OfASmokeTestNeverTouchesTheRoute(t *testing.T) {
 	}
 }
 
+func TestSmoke_OfACopyThatRestartedIsRepeatedBeforeItHasTraffic(t *testing.T) {
+	for _, strategy := range []andon.Strategy{andon.Rolling, andon.BlueGreen} {
+		d := newDrive(strategy, 1, 1)
+		for len(d.in.Smokes) == 0 {
+			d.once(t)
+		}
+		d.in.Smokes["new.0"].Run = 1
+		d.in.Copies["new.0"].Observed.Run = 1
+		if step := Next(d.in); step.At != andon.StepSwitching || step.Desired == nil {
+			t.Errorf("%s: after the test comes %+v, want the switch", strategy, step)
+		}
+		d.in.Copies["new.0"].Observed.Run = 2
+		if step := Next(d.in); !slices.Equal(step.Smoke, []andon.InstanceID{"new.0"}) || step.Desired != nil {
+			t.Errorf("%s: after the copy restarted comes %+v, want another test", strategy, step)
+		}
+		d.in.Smokes["new.0"].Outcome = "" // the test goes on: it ends first
+		if step := Next(d.in); len(step.Smoke) > 0 || len(step.Waits) != 1 || step.Waits[0].Kind != andon.WaitTask {
+			t.Errorf("%s: while the test goes on comes %+v, want that it is waited for", strategy, step)
+		}
+	}
+}
+
 func TestHealthy_MeansExactlyWhatShouldRun(t *testing.T) {
 	d := newDrive(andon.BlueGreen, 0, 1)
 	d.once(t)

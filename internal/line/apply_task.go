@@ -13,7 +13,7 @@ func (s *State) applyTaskQueued(b andon.TaskQueued, at time.Time) {
 	s.Tasks[b.Task.ID] = t
 	s.Queue = append(s.Queue, b.Task.ID)
 	if smoke, place := s.smokeOf(&t.Task); smoke != nil {
-		put(&smoke.Smokes, b.Task.Instance, &deploy.Smoke{Task: b.Task.ID})
+		put(&smoke.Smokes, b.Task.Instance, smokeAfter(smoke.Smokes[b.Task.Instance], place.Copies[b.Task.Instance], b.Task.ID))
 		s.todo.markPlace(place.Place)
 	} else if v := s.version(b.Task.Version); v != nil && v.Run != nil {
 		put(&v.Run.Jobs, b.Task.Job, &JobRun{Task: b.Task.ID})
@@ -21,6 +21,18 @@ func (s *State) applyTaskQueued(b andon.TaskQueued, at time.Time) {
 		s.todo.markService(b.Task.Version.Service)
 	}
 	s.todo.markTasks()
+}
+
+// smokeAfter returns the smoke test of a copy as it runs now, which may have been tested before.
+func smokeAfter(before *deploy.Smoke, r *deploy.Record, task andon.TaskID) *deploy.Smoke {
+	next := &deploy.Smoke{Task: task}
+	if before != nil {
+		next.Again = before.Again + 1
+	}
+	if r != nil {
+		next.Run = r.Observed.Run
+	}
+	return next
 }
 
 func (s *State) applyTaskLeased(b andon.TaskLeased, at time.Time) {

@@ -35,6 +35,28 @@ func TestDeployment_FailedSmokeLeavesProductionAsItWas(t *testing.T) {
 	}
 }
 
+func TestDeployment_CopyThatRestartsAfterItsSmokeTestIsTestedAgain(t *testing.T) {
+	p := newPlant(t)
+	restarted := andon.InstanceID("")
+	p.world.job = func(task *andon.Task) andon.Outcome {
+		if task.Kind == andon.TaskSmoke && restarted == "" {
+			restarted = task.Instance
+			p.world.revive(restarted) // while it is tested, and it is well again at once
+		}
+		return andon.Succeeded
+	}
+	p.Deployed("good")
+	tests := map[andon.TaskID]bool{}
+	for _, e := range p.events {
+		if b, ok := e.Body.(andon.TaskQueued); ok && b.Task.Instance == restarted {
+			tests[b.Task.ID] = true
+		}
+	}
+	if len(tests) != 2 {
+		t.Errorf("%s was tested as %v, want twice", restarted, tests)
+	}
+}
+
 func sameTargets(a, b *andon.Route) bool {
 	if a == nil || b == nil || len(a.Targets) != len(b.Targets) {
 		return false

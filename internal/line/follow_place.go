@@ -123,14 +123,24 @@ func (s *State) deploymentNext(p *Place, now time.Time) ([]andon.Body, []andon.W
 		next.Generation = s.Generation + 1
 		bodies = append(bodies, andon.DesiredChanged{Deployment: d.Plan.ID, Desired: next})
 	case len(step.Smoke) > 0:
+		asked := d.smokes()
 		for i, id := range step.Smoke {
-			bodies = append(bodies, andon.TaskQueued{Task: s.smokeTask(p, id, len(d.Smokes)+i+1)})
+			bodies = append(bodies, andon.TaskQueued{Task: s.smokeTask(p, id, asked+i+1)})
 		}
 	}
 	if len(bodies) > 0 {
 		return bodies, nil
 	}
 	return nil, s.deploymentWaits(d, step.Waits)
+}
+
+// smokes returns how many smoke tests the deployment has asked for.
+func (d *Deployment) smokes() int {
+	n := len(d.Smokes)
+	for _, s := range d.Smokes {
+		n += s.Again
+	}
+	return n
 }
 
 // deploymentWaits gives the waits of a strategy the names of what waits.

@@ -243,6 +243,16 @@ func (w *world) live(c *simCopy) bool {
 	return true
 }
 
+// revive gives a copy another life, which its agent attests before anything else happens.
+func (w *world) revive(id andon.InstanceID) {
+	for _, a := range w.agents {
+		if c := a.copies[id]; c != nil {
+			c.restarts++
+			w.attest(a, false)
+		}
+	}
+}
+
 // route lets the agent's proxy follow what should be: healthy targets get requests, and those
 // that leave have some in flight for a while.
 func (w *world) route(a *simAgent, key string) bool {
@@ -310,7 +320,7 @@ func (w *world) attest(a *simAgent, full bool) bool {
 	obs := andon.Observation{Agent: a.name, Epoch: a.epoch, Full: full}
 	for _, id := range sorted(a.copies) {
 		c := a.copies[id]
-		i := andon.InstanceState{ID: id, Phase: c.phase, Artifact: c.copy.Artifact, Config: c.copy.Config, Restarts: c.restarts}
+		i := andon.InstanceState{ID: id, Phase: c.phase, Artifact: c.copy.Artifact, Config: c.copy.Config, Restarts: c.restarts, Run: int64(c.restarts) + 1}
 		if c.copy.Spec.Port > 0 {
 			i.Address = "127.0.0.1:1"
 		}
