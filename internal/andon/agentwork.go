@@ -49,5 +49,6 @@ type Counters struct {
 // A PlaceLedger is the running ledgers of one place, newest deployment last.
 type PlaceLedger struct {
 	Place
-	Ledgers []Ledger `json:"ledgers"`
+	Ledgers []Ledger     `json:"ledgers"`
+	Groups  []GroupStats `json:"groups,omitempty"` // of the same deployments
 }

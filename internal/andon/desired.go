@@ -99,8 +99,8 @@ type InstanceState struct {
 	Restarts int        `json:"restarts,omitempty"`
 	// Run tells one life of the copy from the next: it grows when the process is started again,
 	// also by another agent. 0: the copy does not run, or its agent does not say.
-	Run int64 `json:"run,omitempty"`
-	Reason   string     `json:"reason,omitempty"` // one sentence when it is not healthy
+	Run    int64  `json:"run,omitempty"`
+	Reason string `json:"reason,omitempty"` // one sentence when it is not healthy
 }
 
 // A RouteState is what an agent attests of the route of one place.
@@ -111,6 +111,9 @@ type RouteState struct {
 	Draining   []InstanceID `json:"draining,omitempty"` // copies out of the route that still have requests in flight
 	Address    string       `json:"address,omitempty"`  // 127.0.0.1:PORT, a listener of the proxy for this route alone
 	Ledgers    []Ledger     `json:"ledgers,omitempty"`  // as of this observation, of the newest deployments
+	// Groups is what each group answered, as of this observation, by the ledgers above. Like them it
+	// alone is no change: what strategies judge by comes with Counters.
+	Groups []GroupStats `json:"groups,omitempty"`
 }
 
 // An Observation is what an agent attests when it changes: the copies and routes that differ
