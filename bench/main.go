@@ -60,6 +60,7 @@ func run(ctx context.Context, andon, only string) error {
 	measures := []measure{
 		{"start", startAndMemory}, {"push", pushToFirstCommand}, {"steps", fiftySteps},
 		{"pipelines", oneStepPipelines}, {"log", millionLines}, {"journal", journalAppends},
+		{"pages", largePages},
 	}
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "measure\tmeasured\tfloor\tgoal")
