@@ -52,6 +52,7 @@ func Open(config Config) (*Runner, error) {
 			return nil, fmt.Errorf("making the runner's directory: %w", err)
 		}
 	}
+	spread(r.workspaces())
 	return r, nil
 }
 
