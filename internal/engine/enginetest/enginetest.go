@@ -4,6 +4,7 @@ package enginetest
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -111,21 +112,26 @@ func (p *Plant) View(read func(*line.State)) {
 	p.must(p.Engine.View(p.t.Context(), read))
 }
 
-// Push announces a commit, whose ID is the letter repeated, with an andon.yaml.
-func (p *Plant) Push(letter, branch, author, subject, yaml string) engine.Result {
+// Push announces a commit with an andon.yaml.
+func (p *Plant) Push(commit andon.CommitID, branch, author, subject, yaml string) engine.Result {
 	p.t.Helper()
 	parsed, problems := pipeline.Parse("andon.yaml", []byte(yaml), nil)
 	if len(problems) > 0 {
 		p.t.Fatal(pipeline.Format(problems))
 	}
 	return p.Do(line.Push{
-		Service: parsed.Service, Source: andon.Source{Trunk: "main"}, Branch: branch, Commit: andon.CommitID(strings.Repeat(letter, 40)),
+		Service: parsed.Service, Source: andon.Source{Trunk: "main"}, Branch: branch, Commit: commit,
 		Author: author, Subject: subject, Committed: p.Now().Add(-time.Minute), Pipeline: parsed,
 	})
 }
 
-// Digest is the artifact that the agent builds from the commit of a letter.
-func Digest(letter string) andon.Digest { return andon.Digest("sha256:" + strings.Repeat(letter, 64)) }
+// Commit returns the ID of the nth commit, and Digest the artifact that the agent builds from it.
+func Commit(n int) andon.CommitID { return andon.CommitID(fmt.Sprintf("%040x", n)) }
+
+// Digest returns the artifact of a commit.
+func Digest(c andon.CommitID) andon.Digest {
+	return andon.Digest("sha256:" + strings.Repeat("0", 24) + string(c))
+}
 
 // Settle lets the agent work until nothing is left to do, and the history know of it. Built says
 // what comes of a commit; nil: its Digest.
@@ -187,7 +193,7 @@ func (p *Plant) finish(ctx context.Context, lease andon.Lease, built func(andon.
 		result.Outcome, result.ExitCode, result.Reason = andon.Failed, 1, "a step exited with 1"
 	}
 	if lease.Task.Artifact != nil {
-		digest := Digest(string(lease.Task.Commit[:1]))
+		digest := Digest(lease.Task.Commit)
 		if built != nil {
 			digest = built(lease.Task.Commit)
 		}
