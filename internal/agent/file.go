@@ -35,3 +35,13 @@ func replaceFile(path string, data []byte, sync bool) error {
 	}
 	return os.Rename(path+".new", path)
 }
+
+// appendFile writes to the end of a file, which must exist. It does not survive a power cut.
+func appendFile(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
+}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,14 +32,19 @@ func openSpool(dir string) (*spool, error) {
 	return &spool{dir: dir}, nil
 }
 
-// put writes what is known of a lease.
+// put writes what is known of a lease: a line more in its file.
 func (s *spool) put(entry spooled) error {
 	entry.Lease.Task = andon.Task{ID: entry.Lease.Task.ID} // the rest may hold secrets and is not needed
 	data, err := json.Marshal(entry)
 	if err != nil {
 		return fmt.Errorf("agent: %w", err)
 	}
-	return replaceFile(s.path(entry.Lease.Token), data, false)
+	data = append(data, '\n')
+	path := s.path(entry.Lease.Token)
+	if err := appendFile(path, data); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return replaceFile(path, data, false)
 }
 
 // remove forgets a lease whose result is acknowledged.
@@ -66,8 +72,8 @@ func (s *spool) all() ([]spooled, error) {
 		if err != nil {
 			return nil, err
 		}
-		var entry spooled
-		if err := json.Unmarshal(data, &entry); err != nil || entry.Lease.Token != andon.Token(token) {
+		entry, ok := lastEntry(data)
+		if !ok || entry.Lease.Token != andon.Token(token) {
 			// Nothing says which task it was: the server ends the lease by itself.
 			if err := os.Remove(filepath.Join(s.dir, e.Name())); err != nil {
 				return nil, err
@@ -77,6 +83,17 @@ func (s *spool) all() ([]spooled, error) {
 		list = append(list, entry)
 	}
 	return list, nil
+}
+
+// lastEntry returns the last line that is whole; false when there is none.
+func lastEntry(data []byte) (last spooled, ok bool) {
+	for line := range bytes.Lines(data) {
+		var entry spooled
+		if json.Unmarshal(line, &entry) == nil {
+			last, ok = entry, true
+		}
+	}
+	return last, ok
 }
 
 func (s *spool) path(token andon.Token) string {

@@ -42,6 +42,7 @@ type Host struct {
 	Proxy    Proxy
 	Platform platform.Platform
 	Cache    *artifact.Cache
+	runner   *runner.Runner
 }
 
 // OpenHost adopts or starts what belongs to the host. Close ends it; copies and proxy stay.
@@ -75,7 +76,7 @@ func OpenHost(ctx context.Context, config HostConfig) (*Host, error) {
 	pull := func(ctx context.Context, service andon.ServiceName, digest andon.Digest) (string, error) {
 		return cache.Pull(ctx, registry, service, digest)
 	}
-	h := &Host{Cache: cache}
+	h := &Host{Cache: cache, runner: run}
 	if h.Platform, err = config.Drivers.Platform(d.Copies(), pull, config.Log); err != nil {
 		return nil, err
 	}
@@ -95,6 +96,7 @@ func OpenHost(ctx context.Context, config HostConfig) (*Host, error) {
 
 // Close ends the drivers' own goroutines. The agent's Run must have returned.
 func (h *Host) Close() error {
+	h.runner.Close()
 	return errors.Join(h.Proxy.Close(), h.Platform.Close())
 }
 

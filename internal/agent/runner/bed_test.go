@@ -36,6 +36,7 @@ func newBed(t testing.TB, files map[string]string) *bed {
 	b := &bed{t: t, dir: t.TempDir()}
 	b.repo, b.commit = commitFiles(t, files)
 	b.runner = b.open(func(context.Context, andon.ServiceName, andon.CommitID) (string, error) { return b.repo, nil })
+	t.Cleanup(b.runner.Close)
 	return b
 }
 
@@ -117,6 +118,7 @@ func (b *bed) run(lease andon.Lease) (andon.TaskResult, string) {
 // leftNothing fails the test when a record or workspace is still there.
 func (b *bed) leftNothing() {
 	b.t.Helper()
+	b.runner.Close()
 	for _, dir := range []string{"running", "workspaces"} {
 		entries, err := os.ReadDir(filepath.Join(b.dir, dir))
 		if err != nil || len(entries) > 0 {

@@ -119,6 +119,7 @@ func (l *local) run(ctx context.Context, lease andon.Lease, log io.Writer) andon
 	if err != nil {
 		return failure(ctx, err)
 	}
+	defer r.Close()
 	timeout := lease.Task.Timeout
 	if timeout <= 0 {
 		timeout = andon.DefaultJobTimeout

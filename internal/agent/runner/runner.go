@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -38,15 +39,21 @@ type Surroundings struct {
 
 // A Runner runs tasks in a directory of its own. Its methods may be called at the same time.
 type Runner struct {
-	config Config
+	config   Config
+	removing sync.WaitGroup // of workspaces whose tasks have ended
+	removals chan struct{}  // bounds how many are removed at once
 }
 
-// Open prepares the directory. Recover must be called before the first Run.
+// mostRemovals is how many workspaces are removed at once. When more tasks end than can be removed
+// after, they wait, so that the disk holds only so many dead workspaces.
+const mostRemovals = 2
+
+// Open prepares the directory. Recover must be called before the first Run, and Close after the last.
 func Open(config Config) (*Runner, error) {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Runner{config: config}
+	r := &Runner{config: config, removals: make(chan struct{}, mostRemovals)}
 	for _, dir := range []string{r.records(), r.workspaces(), r.caches()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("making the runner's directory: %w", err)
@@ -56,12 +63,15 @@ func Open(config Config) (*Runner, error) {
 	return r, nil
 }
 
+// Close returns when the workspaces of the tasks that were run are removed. It ends no task.
+func (r *Runner) Close() { r.removing.Wait() }
+
 func (r *Runner) records() string    { return filepath.Join(r.config.Dir, "running") }
 func (r *Runner) workspaces() string { return filepath.Join(r.config.Dir, "workspaces") }
 func (r *Runner) caches() string     { return filepath.Join(r.config.Dir, "cache") }
 
-// Run runs a task and returns when it has ended and nothing of it runs any more. When ctx ends,
-// the task is killed and the result is andon.Cancelled. A task that could not begin or keep its
+// Run runs a task and returns when it has ended and nothing of it runs any more; its workspace may
+// still be on its way out, so that the result need not wait for that. When ctx ends, the task is killed and the result is andon.Cancelled. A task that could not begin or keep its
 // artifact for a reason outside of the commit that may pass (the repository or the registry does
 // not answer, the agent's disk is full) ends as andon.Lost, so that the line tries it again, as
 // often as it allows; everything else that is wrong is andon.Failed with a sentence.
@@ -187,17 +197,22 @@ func (w *work) begin() error {
 	return nil
 }
 
-// close kills what is left of the task and forgets it.
+// close kills what is left of the task and forgets it. The workspace is removed meanwhile; one that
+// a crash left behind is removed by Recover.
 func (w *work) close() {
 	if w.group != nil {
 		w.group.end()
 	}
-	if err := removeTree(filepath.Dir(w.workspace)); err != nil {
-		w.runner.config.Log.Warn("a workspace could not be removed", "task", w.lease.Task.ID, "err", err)
-	}
 	if err := w.runner.forget(w.lease.Token); err != nil {
 		w.runner.config.Log.Warn("the record of a task could not be removed", "task", w.lease.Task.ID, "err", err)
 	}
+	w.runner.removals <- struct{}{}
+	w.runner.removing.Go(func() {
+		defer func() { <-w.runner.removals }()
+		if err := removeTree(filepath.Dir(w.workspace)); err != nil {
+			w.runner.config.Log.Warn("a workspace could not be removed", "task", w.lease.Task.ID, "err", err)
+		}
+	})
 }
 
 // checkout puts the commit's files into the workspace.
