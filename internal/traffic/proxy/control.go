@@ -108,6 +108,9 @@ func (k *control) do(m message) (any, []int, error) {
 		return revisionAnswer{revision}, nil, err
 	case callState:
 		return s.state(), nil, nil
+	case callAlive:
+		s.revisionNow()
+		return struct{}{}, nil, nil
 	case callLeave:
 		var c leaveCall
 		return struct{}{}, nil, json.Unmarshal(m.Body, &c)

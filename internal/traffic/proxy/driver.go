@@ -81,6 +81,7 @@ func Open(ctx context.Context, config Config) (*Driver, error) {
 
 // begin adopts, replaces or starts the proxy.
 func (d *Driver) begin(ctx context.Context) error {
+	killed := endHanging(ctx, d.config.Dir, d.config.Log)
 	running, hello, fds := predecessor(ctx, d.config.Dir, d.event)
 	adopted, err := listenersOf(fds)
 	if err != nil {
@@ -89,7 +90,11 @@ func (d *Driver) begin(ctx context.Context) error {
 	if running != nil {
 		d.config.Log.Info("proxy adopted", "pid", hello.PID)
 	}
-	d.public, err = listenAll(d.config.Dir, d.config.Listen, adopted)
+	var patience time.Duration
+	if killed {
+		patience = portFree
+	}
+	d.public, err = listenAll(d.config.Dir, d.config.Listen, adopted, patience)
 	if err != nil {
 		if running != nil {
 			running.close()
@@ -257,11 +262,14 @@ func (d *Driver) Shutdown(ctx context.Context) error {
 }
 
 // Stop ends the proxy that runs in dir, if one does, after the requests in flight or when ctx
-// ends. It is for whoever has no Driver: the agent of the directory must not be running.
+// ends; one that hangs, at once. It is for whoever has no Driver: the agent of the directory must not be running.
 func Stop(ctx context.Context, dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
+	}
+	if endHanging(ctx, dir, slog.New(slog.DiscardHandler)) {
+		return nil
 	}
 	running, _, fds := predecessor(ctx, dir, func(string) {})
 	closeAll(fds)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -14,8 +15,9 @@ import (
 )
 
 // listenAll returns a listener for each public address, and closes those of the adopted ones
-// that it does not use. Port 0 means the port that it meant the last time, if it is free.
-func listenAll(dir string, want []string, adopted []*net.TCPListener) (made []*net.TCPListener, err error) {
+// that it does not use. Port 0 means the port that it meant the last time, if it is free. A port
+// that is in use may become free within patience.
+func listenAll(dir string, want []string, adopted []*net.TCPListener, patience time.Duration) (made []*net.TCPListener, err error) {
 	remembered := rememberedAddresses(dir)
 	defer func() {
 		for _, l := range adopted {
@@ -25,7 +27,7 @@ func listenAll(dir string, want []string, adopted []*net.TCPListener) (made []*n
 		}
 	}()
 	for i, address := range want {
-		l, err := listenOne(address, i, remembered, adopted)
+		l, err := listenOne(address, i, remembered, adopted, patience)
 		if err != nil {
 			for _, l := range made {
 				l.Close()
@@ -37,7 +39,7 @@ func listenAll(dir string, want []string, adopted []*net.TCPListener) (made []*n
 	return made, remember(dir, made)
 }
 
-func listenOne(address string, i int, remembered []string, adopted []*net.TCPListener) (*net.TCPListener, error) {
+func listenOne(address string, i int, remembered []string, adopted []*net.TCPListener, patience time.Duration) (*net.TCPListener, error) {
 	want, err := net.ResolveTCPAddr("tcp", address)
 	if err != nil {
 		return nil, andon.Errorf(andon.KindInvalid, "The proxy cannot listen on %q.", address).Because(err).
@@ -52,12 +54,12 @@ func listenOne(address string, i int, remembered []string, adopted []*net.TCPLis
 	}
 	if want.Port == 0 && i < len(remembered) {
 		if before, err := net.ResolveTCPAddr("tcp", remembered[i]); err == nil && before.IP.Equal(want.IP) {
-			if l, err := net.ListenTCP("tcp", before); err == nil {
+			if l, err := listenWithin(before, patience); err == nil {
 				return l, nil
 			}
 		}
 	}
-	l, err := net.ListenTCP("tcp", want)
+	l, err := listenWithin(want, patience)
 	if errors.Is(err, unix.EADDRINUSE) {
 		return nil, andon.Errorf(andon.KindConflict, "The proxy cannot listen on %s: another program does.", address).Because(err).
 			WithHint("Stop that program, or choose another address with --proxy ADDR.")
@@ -67,6 +69,16 @@ func listenOne(address string, i int, remembered []string, adopted []*net.TCPLis
 			WithHint("Choose another address with --proxy ADDR: one of this host, with a port that this user may have.")
 	}
 	return l, nil
+}
+
+// listenWithin listens on an address, which may be in use for a moment still.
+func listenWithin(address *net.TCPAddr, patience time.Duration) (*net.TCPListener, error) {
+	for until := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		l, err := net.ListenTCP("tcp", address)
+		if !errors.Is(err, unix.EADDRINUSE) || !time.Now().Before(until) {
+			return l, err
+		}
+	}
 }
 
 func addresses(listeners []*net.TCPListener) []string {

@@ -201,6 +201,83 @@ func TestProxy_IsBackWithinASecondAfterAKill(t *testing.T) {
 	}
 }
 
+// stop makes a proxy hang, as a deadlock would.
+func stop(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGCONT) }) // if it is still there, it ends with the others
+	// It is a child of this process; the signal takes a moment to stop all its threads.
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		t.Fatalf("process %d does not stop: %v, %v", pid, status, err)
+	}
+}
+
+func TestProxy_ThatHangsIsReplacedWithinSeconds(t *testing.T) {
+	t.Parallel()
+	d := open(t, config(t, t.TempDir()))
+	apply(t, d, shopRoute(1, copyServer(t, "shop.production.1.0", nil)))
+	c := client(t, d.Addr())
+	c.Transport.(*http.Transport).DisableKeepAlives = true
+	l := &load{}
+	for range 100 {
+		l.one(t, c)
+	}
+	pid := pidOf(t, d)
+	stop(t, pid)
+	began := time.Now()
+	eventually(t, "another proxy serves", func() bool { return pidOf(t, d) != pid })
+	t.Logf("another proxy served after %v", time.Since(began))
+	for range 100 {
+		l.one(t, c)
+	}
+	if l.answered.Load() != 200 {
+		t.Errorf("%d of 200 requests were answered", l.answered.Load())
+	}
+	if state := shopState(t, d); state.Generation != 1 || len(state.Ledgers) != 1 || state.Ledgers[0].Served != 200 {
+		t.Errorf("state %+v, want all 200 requests counted", state)
+	}
+	eventually(t, "the hanging one is gone", func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) })
+}
+
+func TestProxy_ThatHangsIsNotAdopted(t *testing.T) {
+	t.Parallel()
+	c := config(t, t.TempDir())
+	first := open(t, c)
+	apply(t, first, shopRoute(1, copyServer(t, "shop.production.1.0", nil)))
+	address, pid := first.Addr(), pidOf(t, first)
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	stop(t, pid)
+	second := open(t, c)
+	if second.Addr() != address || pidOf(t, second) == pid {
+		t.Errorf("at %s as %d, want at %s as another than %d", second.Addr(), pidOf(t, second), address, pid)
+	}
+	l := &load{}
+	l.one(t, client(t, address))
+	if l.answered.Load() != 1 {
+		t.Error("the new proxy does not serve the routes of the one that hung")
+	}
+}
+
+func TestStop_EndsAProxyThatHangs(t *testing.T) {
+	t.Parallel()
+	c := config(t, t.TempDir())
+	d := open(t, c)
+	pid := pidOf(t, d)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	stop(t, pid)
+	if err := proxy.Stop(t.Context(), c.Dir); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is gone", func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) })
+}
+
 func TestProxy_IsAdoptedByTheNextAgent(t *testing.T) {
 	c := config(t, t.TempDir())
 	first := open(t, c)

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/andon-cd/andon/internal/andon"
 )
 
 // A proxyProcess is a running proxy as its driver sees it.
@@ -24,22 +27,25 @@ const (
 	maxBackOff   = 5 * time.Second
 	healthyAfter = time.Second // a proxy that lived that long is restarted at once
 	maxLog       = 1 << 20     // proxy.log begins anew above it
+	aliveEvery   = time.Second // how often a proxy is asked whether it is alive
+	aliveWithin  = 4 * time.Second
+	portFree     = 2 * time.Second // until the listeners of a killed proxy are gone
 )
 
 // supervise starts the proxy again whenever it dies, until the driver is closed. The end of
 // the control connection is the sign of death: it works for a proxy that another agent started.
+// One that hangs is killed, which is the same.
 func (d *Driver) supervise() {
 	defer d.group.Done()
 	var backOff time.Duration
 	for {
 		<-d.turn
-		now := d.proxy.link
+		p := d.proxy
 		d.unlock()
+		now := p.link
 		began := time.Now()
-		select {
-		case <-d.ended:
+		if !d.watch(p) {
 			return
-		case <-now.done:
 		}
 		if time.Since(began) > healthyAfter {
 			backOff = 0
@@ -49,6 +55,78 @@ func (d *Driver) supervise() {
 		}
 		backOff = min(max(2*backOff, 50*time.Millisecond), maxBackOff)
 	}
+}
+
+// watch returns when the proxy is gone, and false when the driver is closed before. It kills a
+// proxy that does not answer: its counters are in a file that outlives it.
+func (d *Driver) watch(p *proxyProcess) bool {
+	ticker := time.NewTicker(aliveEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-d.ended:
+			return false
+		case <-p.link.done:
+			return true
+		case <-ticker.C:
+		}
+		if d.answers(p.link) {
+			continue
+		}
+		d.config.Log.Error("the proxy does not answer; it is killed", "pid", p.pid, "waited", aliveWithin)
+		if err := unix.Kill(p.pid, unix.SIGKILL); err != nil {
+			d.config.Log.Error("the proxy cannot be killed", "pid", p.pid, "error", err)
+		}
+	}
+}
+
+// answers asks the proxy whether it is alive. One that is gone, or a driver that is closed, is
+// for watch to find.
+func (d *Driver) answers(l *link) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), aliveWithin)
+	defer cancel()
+	answer := make(chan error, 1)
+	go func() { // a call can be held up by one before it, whatever its context says
+		_, err := l.call(ctx, callAlive, struct{}{}, nil)
+		answer <- err
+	}()
+	select {
+	case <-d.ended:
+		return true
+	case err := <-answer:
+		return andon.KindOf(err) != andon.KindTimeout
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// endHanging ends the proxy that runs in dir if it does not answer, and reports whether it did.
+func endHanging(ctx context.Context, dir string, log *slog.Logger) bool {
+	conn, err := dialControl(dir)
+	if err != nil {
+		return false
+	}
+	l := newLink(conn, func(string) {})
+	defer l.close()
+	asked, cancel := context.WithTimeout(ctx, aliveWithin)
+	defer cancel()
+	fds, err := l.call(asked, callHello, struct{}{}, nil)
+	closeAll(fds)
+	if andon.KindOf(err) != andon.KindTimeout || ctx.Err() != nil {
+		return false
+	}
+	pid, err := processOf(conn)
+	if err != nil || pid <= 1 || pid == os.Getpid() {
+		log.Error("a proxy does not answer, and nobody knows which process it is", "error", err)
+		return false
+	}
+	log.Error("the proxy of an earlier agent does not answer; it is killed", "pid", pid, "waited", aliveWithin)
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+		log.Error("the proxy cannot be killed", "pid", pid, "error", err)
+		return false
+	}
+	<-l.done // its end, which nothing can hold up
+	return true
 }
 
 // pause reports false if the driver is closed meanwhile.

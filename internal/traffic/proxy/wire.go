@@ -39,6 +39,7 @@ const (
 	callServe     = "serve"     // serveCall, with the public listeners → revision
 	callApply     = "apply"     // applyCall → revision
 	callState     = "state"     // nothing → traffic.State
+	callAlive     = "alive"     // nothing → nothing, once what guards the routes was free
 	callLeave     = "leave"     // leaveCall → nothing
 )
 

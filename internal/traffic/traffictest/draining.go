@@ -73,7 +73,7 @@ func cutsOffWhatIsRemoved(t *testing.T, b *bench) {
 	if got := <-ended; got.err == nil {
 		t.Errorf("the request that was cut off ended as if it were whole: %d %q", got.status, got.body)
 	}
-	b.eventually("it is counted", func() bool { return b.total().Requests() == 1 })
+	b.eventually("it is counted", func() bool { got := b.total(); return got.Requests() == 1 && got.CutOff == 1 })
 	if got := b.total(); got.Failed != 1 || got.AtSwitch != 1 || got.CutOff != 1 || got.Drained != 0 {
 		t.Errorf("ledgers %+v, want one cut off", got)
 	}
