@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -63,7 +64,13 @@ func New(config Config) http.Handler {
 }
 
 func parse(name string) *template.Template {
-	functions := template.FuncMap{"ago": ago, "took": took, "short": func(c andon.CommitID) string { return c.Short() }, "digest": func(d andon.Digest) string { return d.Short() }}
+	functions := template.FuncMap{
+		"ago": ago, "took": took,
+		"short":  func(c andon.CommitID) string { return c.Short() },
+		"digest": func(d andon.Digest) string { return d.Short() },
+		// A browser gives a page only the events that it names: ours need all of them.
+		"events": func() string { return strings.Join(andon.EventNames(), " ") },
+	}
 	return template.Must(template.New(name).Funcs(functions).ParseFS(files, "templates/"+name, "templates/frame.html"))
 }
 

@@ -18,6 +18,7 @@
         const answer = await fetch(part().dataset.part, { headers: { Accept: "text/html" } });
         if (answer.ok && !answer.redirected) main.innerHTML = await answer.text();
       } catch { /* the stream says when the connection is back */ }
+      if (again) await new Promise((resume) => setTimeout(resume, 250)); // many events, few drawings
     } while (again);
     drawing = false;
   }
