@@ -104,7 +104,7 @@ func (a *API) describeStreams() {
 	a.huma.OpenAPI().AddOperation(&huma.Operation{
 		OperationID: "log-bytes", Method: http.MethodGet, Path: "/api/v1/logs/bytes", Summary: "Bytes of a log; with follow, until it is finished",
 		Parameters: []*huma.Param{
-			text("log", "query", "its name"), whole("offset", "of the first byte"), whole("limit", "how many at most; 0: all"),
+			{Name: "log", In: "query", Description: "its name", Required: true, Schema: &huma.Schema{Type: "string"}}, whole("offset", "of the first byte"), whole("limit", "how many at most; 0: all"),
 			{Name: "follow", In: "query", Schema: &huma.Schema{Type: "boolean"}},
 		},
 		Responses: map[string]*huma.Response{"200": {Description: "The bytes", Content: map[string]*huma.MediaType{"text/plain": {}}}},
