@@ -152,8 +152,21 @@ func checkGlobs(n *node, at string, found *problems) {
 		globs = []*node{n}
 	}
 	for _, glob := range globs {
-		if _, err := path.Match(glob.str(), ""); err != nil {
-			found.add(glob.at, "close every [ with ]", "%s is not a pattern: %s", at, quoted(glob.str()))
+		checkGlob(glob, at, found)
+	}
+}
+
+// checkGlob looks at each part between slashes by itself, as the runner does.
+func checkGlob(glob *node, at string, found *problems) {
+	for part := range strings.SplitSeq(glob.str(), "/") {
+		if _, err := path.Match(part, ""); err != nil {
+			found.add(glob.at, "close every [ with ], before the next /", "%s is not a pattern: %s", at, quoted(glob.str()))
+			return
+		}
+		if part != "**" && strings.Contains(part, "**") {
+			found.add(glob.at, "write ** between slashes, as in **/*.xml: any number of directories",
+				"%s has ** beside other characters: %s", at, quoted(glob.str()))
+			return
 		}
 	}
 }

@@ -1,11 +1,13 @@
 package runner_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/pipeline"
 )
 
 const mixedReport = `<?xml version="1.0"?>
@@ -53,6 +55,10 @@ func TestReports_AreFoundByTheirGlobs(t *testing.T) {
 		"*.xml": 1, "r/*.xml": 1, "./r/a.xml": 1, "**/*.xml": 5, "**/target/surefire-reports/TEST-*.xml": 2,
 		"x/**": 1, "x/**/TEST-b.xml": 1, "**/**/a.xml": 3, "m/**/**/TEST-?.xml": 1, "r/[ab].xml": 1, "nothing/*.xml": 0,
 	} {
+		written := fmt.Sprintf("service: shop\ncommit: {jobs: {test: {steps: [make], reports: {junit: %q}}}}\n", glob)
+		if _, problems := pipeline.Parse("andon.yaml", []byte(written), nil); len(problems) > 0 {
+			t.Errorf("andon.yaml does not take %s: %s", glob, pipeline.Format(problems))
+		}
 		result, log := b.run(b.reporting("true", glob))
 		succeeded(t, result, log)
 		switch {
