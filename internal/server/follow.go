@@ -19,7 +19,7 @@ func (p *plant) followHistory(ctx context.Context) error {
 			return p.history.Apply(ctx, events)
 		})
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was asked to end
 		}
 		p.config.Log.Error("the history cannot be kept up to date: trying again", "err", err)
 		timer := time.NewTimer(historyRetry)

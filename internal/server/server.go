@@ -274,13 +274,16 @@ func (p *plant) proxyURL() string {
 func (p *plant) serve(ctx context.Context) error {
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
+	var unused connections
 	server := &http.Server{
+		ConnState:         unused.note,
 		Handler:           p.handler(),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		BaseContext:       func(net.Listener) context.Context { return requests },
 	}
+	server.RegisterOnShutdown(unused.close) // Shutdown would wait five seconds for each
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(p.listener) }()
 	select {
@@ -294,7 +297,7 @@ func (p *plant) serve(ctx context.Context) error {
 	if err := server.Shutdown(limited); err != nil {
 		_ = server.Close()
 	}
-	<-ended // with http.ErrServerClosed
+	_ = <-ended // http.ErrServerClosed
 	return nil
 }
 
