@@ -75,7 +75,7 @@ func (p *ports) release(id andon.InstanceID, address string) {
 
 // free reports whether nothing listens on an address.
 func free(address string) bool {
-	l, err := net.Listen("tcp", address)
+	l, err := net.Listen("tcp", address) //nolint:noctx // it waits for nobody
 	if err != nil {
 		return false
 	}

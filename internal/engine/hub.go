@@ -74,7 +74,7 @@ func (e *Engine) Follow(ctx context.Context, after andon.Seq, take func([]andon.
 			}
 			after = events[len(events)-1].Seq
 			if ctx.Err() != nil {
-				return nil
+				return nil //nolint:nilerr // it was asked to end
 			}
 			continue
 		}

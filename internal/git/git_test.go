@@ -267,7 +267,7 @@ func TestPush_OfMuchComesThroughAndOfTooMuchIsRefused(t *testing.T) {
 	p := open(t)
 	c := p.newClone("shop")
 	noise := make([]byte, 6<<20) // more than git sends in one piece
-	rand.NewChaCha8([32]byte{}).Read(noise)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
 	c.write("noise", string(noise))
 	c.commit("Sell noise", shop)
 	c.git("push", c.remote, "main")
@@ -277,7 +277,7 @@ func TestPush_OfMuchComesThroughAndOfTooMuchIsRefused(t *testing.T) {
 		t.Errorf("%d bytes came back, %v", len(got), err)
 	}
 	p.git.MaxPush = 1 << 20
-	rand.NewChaCha8([32]byte{1}).Read(noise)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(noise)
 	c.write("noise", string(noise))
 	c.commit("Sell more noise", shop)
 	if out, err := c.run("push", c.remote, "main"); err == nil || !strings.Contains(out, "exceeds maximum allowed size") {

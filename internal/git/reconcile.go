@@ -110,10 +110,14 @@ func inOrder(branches map[string]andon.CommitID, trunk string, known bool) []str
 // the trunk's.
 func (g *Git) recorded(ctx context.Context, service andon.ServiceName, commit andon.CommitID, trunk bool) (bool, error) {
 	v, err := g.History.FindVersion(ctx, service, string(commit))
-	if andon.KindOf(err) == andon.KindNotFound && err != nil {
+	switch {
+	case err == nil:
+		return v.Trunk || !trunk, nil
+	case andon.KindOf(err) == andon.KindNotFound:
 		return false, nil
+	default:
+		return false, err
 	}
-	return err == nil && (v.Trunk || !trunk), err
 }
 
 // wasRemoved reports whether there once was a service of that name.

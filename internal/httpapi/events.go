@@ -75,7 +75,7 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 		}
 		if send(control, w, out) != nil {
 			cancel()
-			<-followed
+			<-followed //nolint:errcheck // it was cut off here
 			return
 		}
 	}

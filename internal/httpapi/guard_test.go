@@ -140,7 +140,7 @@ func TestGuard_KeepsOtherSitesOut(t *testing.T) {
 func TestGuard_LetsConfiguredHostsThrough(t *testing.T) {
 	p := newPlant(t)
 	p.api.Hosts = []string{"andon.example.com"}
-	if resp, _ := p.ask("GET", "/api/v1/plant", map[string]string{"Authorization": "Bearer " + admin, "Host": "ANDON.example.com"}, ""); resp.StatusCode != 200 {
+	if resp, _ := p.ask("GET", "/api/v1/plant", map[string]string{"Authorization": "Bearer " + admin, "Host": "ANDON.example.com"}, ""); resp.StatusCode != http.StatusOK {
 		t.Errorf("the name of the reverse proxy is answered with %s", resp.Status)
 	}
 }
@@ -169,7 +169,7 @@ func TestSignIn_GivesABrowserASession(t *testing.T) {
 	if !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode {
 		t.Errorf("the cookie is %v", cookie)
 	}
-	if resp, body := p.ask("GET", "/services/shop", map[string]string{"Cookie": cookie.Name + "=" + cookie.Value}, ""); resp.StatusCode != 200 || body != string(auth.Admin) {
+	if resp, body := p.ask("GET", "/services/shop", map[string]string{"Cookie": cookie.Name + "=" + cookie.Value}, ""); resp.StatusCode != http.StatusOK || body != string(auth.Admin) {
 		t.Errorf("with the session: %s %s", resp.Status, body)
 	}
 	agent := url.Values{"token": {p.keys.AgentToken("local")}}.Encode()
@@ -232,7 +232,7 @@ func TestFailure_HasOneFormEverywhere(t *testing.T) {
 func TestFailure_APanicIsAnsweredAndSaysNothing(t *testing.T) {
 	p := newPlant(t)
 	resp, body := p.ask("GET", "/panic", bearer(admin), "")
-	if resp.StatusCode != 500 || !strings.Contains(body, `"kind":"internal"`) || strings.Contains(body, "fell over") {
+	if resp.StatusCode != http.StatusInternalServerError || !strings.Contains(body, `"kind":"internal"`) || strings.Contains(body, "fell over") {
 		t.Errorf("%s %s", resp.Status, body)
 	}
 }

@@ -106,7 +106,7 @@ func (a *API) sendLog(ctx context.Context, w http.ResponseWriter, name string, o
 		}
 		if len(p) > 0 {
 			if err := send(control, w, p); err != nil {
-				return nil // the client is gone, or too slow: it can go on from its offset
+				return nil //nolint:nilerr // the client is gone, or too slow: it can go on from its offset
 			}
 			offset += int64(len(p))
 			left -= int64(len(p))
@@ -119,7 +119,7 @@ func (a *API) sendLog(ctx context.Context, w http.ResponseWriter, name string, o
 			return nil
 		}
 		if err := control.Flush(); err != nil {
-			return nil
+			return nil //nolint:nilerr // as above
 		}
 		over, err := a.awaitLog(ctx, name, offset)
 		if over || err != nil {

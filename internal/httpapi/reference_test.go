@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -122,7 +123,7 @@ func TestReference_ShowsWhatThePlantAnswers(t *testing.T) {
 			header["Content-Type"] = "application/json"
 		}
 		resp, body := p.ask(o.method, e.path, header, e.body)
-		if resp.StatusCode != 200 {
+		if resp.StatusCode != http.StatusOK {
 			t.Fatalf("%s %s: %s: %s", o.method, e.path, resp.Status, body)
 		}
 		schemas.check(t, o, body)

@@ -78,7 +78,7 @@ func TestEvents_ABrowserResumesWithItsLastID(t *testing.T) {
 func TestEvents_OfAFutureThatDidNotHappenAreRefused(t *testing.T) {
 	p := newPlant(t)
 	for _, after := range []string{"1000000", "-1", "x"} {
-		if resp, body := p.ask("GET", "/api/v1/events?after="+after, bearer(admin), ""); resp.StatusCode != 400 {
+		if resp, body := p.ask("GET", "/api/v1/events?after="+after, bearer(admin), ""); resp.StatusCode != http.StatusBadRequest {
 			t.Errorf("after %s: %s %s", after, resp.Status, body)
 		}
 	}
@@ -130,14 +130,14 @@ func TestLogs_AreFollowedUntilTheirTaskHasEnded(t *testing.T) {
 func TestAgents_SpeakOnlyForThemselves(t *testing.T) {
 	p := newPlant(t)
 	header := bearer(p.keys.AgentToken("local"))
-	if resp, body := p.ask("POST", "/agent/v1/hello", header, `{"agent":"web1","slots":1}`); resp.StatusCode != 403 {
+	if resp, body := p.ask("POST", "/agent/v1/hello", header, `{"agent":"web1","slots":1}`); resp.StatusCode != http.StatusForbidden {
 		t.Errorf("%s %s", resp.Status, body)
 	}
 	p.connect()
-	if resp, body := p.ask("POST", "/agent/v1/work", header, `{"epoch":999}`); resp.StatusCode != 409 {
+	if resp, body := p.ask("POST", "/agent/v1/work", header, `{"epoch":999}`); resp.StatusCode != http.StatusConflict {
 		t.Errorf("an epoch that is not the agent's: %s %s", resp.Status, body)
 	}
-	if resp, body := p.ask("POST", "/agent/v1/work", header, `{"epoch":`); resp.StatusCode != 400 {
+	if resp, body := p.ask("POST", "/agent/v1/work", header, `{"epoch":`); resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("no JSON: %s %s", resp.Status, body)
 	}
 }
@@ -165,7 +165,7 @@ func TestAgents_WriteOnlyTheLogsOfTheirTasksAndCopies(t *testing.T) {
 			}
 		}
 	}
-	if resp, body := p.ask("POST", "/agent/v1/hello", bearer(p.keys.AgentToken("far")), `{"agent":"far","slots":0}`); resp.StatusCode != 200 {
+	if resp, body := p.ask("POST", "/agent/v1/hello", bearer(p.keys.AgentToken("far")), `{"agent":"far","slots":0}`); resp.StatusCode != http.StatusOK {
 		t.Fatalf("%s %s", resp.Status, body)
 	}
 	p.push("a", "main", "Begin", shopYAML)
@@ -192,7 +192,7 @@ func TestAgents_CountOnlyInTheirConnectionAndForTheirPlaces(t *testing.T) {
 		resp, _ := p.ask("POST", "/agent/v1/counters", bearer(p.keys.AgentToken(agent)), string(body))
 		return resp.StatusCode
 	}
-	if resp, body := p.ask("POST", "/agent/v1/hello", bearer(p.keys.AgentToken("far")), `{"agent":"far","slots":0}`); resp.StatusCode != 200 {
+	if resp, body := p.ask("POST", "/agent/v1/hello", bearer(p.keys.AgentToken("far")), `{"agent":"far","slots":0}`); resp.StatusCode != http.StatusOK {
 		t.Fatalf("%s %s", resp.Status, body)
 	}
 	for name, c := range map[string]struct {
@@ -225,11 +225,11 @@ func TestAgents_AppendLogsByOffset(t *testing.T) {
 		{"11", "", `{"next":11}`},           // only asks
 	} {
 		resp, body := p.ask("POST", "/agent/v1/logs/task/shop.1.commit.test.1/1?offset="+c.offset, header, c.body)
-		if resp.StatusCode != 200 || strings.TrimSpace(body) != c.want {
+		if resp.StatusCode != http.StatusOK || strings.TrimSpace(body) != c.want {
 			t.Errorf("%+v: %s %s", c, resp.Status, body)
 		}
 	}
-	if resp, body := p.ask("POST", "/agent/v1/logs/..%2f..%2fx?offset=0", header, "x"); resp.StatusCode != 403 {
+	if resp, body := p.ask("POST", "/agent/v1/logs/..%2f..%2fx?offset=0", header, "x"); resp.StatusCode != http.StatusForbidden {
 		t.Errorf("a hostile name: %s %s", resp.Status, body)
 	}
 }

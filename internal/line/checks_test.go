@@ -345,7 +345,7 @@ func (c *checks) pointed(waits []andon.Wait) {
 	s := c.p.s
 	for _, w := range waits {
 		c.want(w.Reason != "" && w.Kind != "" && w.On != "", "a wait says nothing: %+v", w)
-		ok := false
+		var ok bool
 		switch w.Kind {
 		case andon.WaitCord:
 			ok = slices.ContainsFunc(s.Cords, func(x *Cord) bool { return string(x.ID) == w.On })

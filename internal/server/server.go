@@ -297,7 +297,7 @@ func (p *plant) serve(ctx context.Context) error {
 	if err := server.Shutdown(limited); err != nil {
 		_ = server.Close()
 	}
-	_ = <-ended // http.ErrServerClosed
+	<-ended //nolint:errcheck // http.ErrServerClosed
 	return nil
 }
 

@@ -37,6 +37,8 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	// The race detector lets a process sleep for a second before it exits.
+	_ = os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0")
 	os.Exit(m.Run())
 }
 
