@@ -40,7 +40,7 @@ type Surroundings struct {
 // A Runner runs tasks in a directory of its own. Its methods may be called at the same time.
 type Runner struct {
 	config   Config
-	removing sync.WaitGroup // of workspaces whose tasks have ended
+	removing sync.WaitGroup // of what tasks left that have ended
 	removals chan struct{}  // bounds how many are removed at once
 }
 
@@ -54,24 +54,27 @@ func Open(config Config) (*Runner, error) {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
 	r := &Runner{config: config, removals: make(chan struct{}, mostRemovals)}
-	for _, dir := range []string{r.records(), r.workspaces(), r.caches()} {
+	for _, dir := range []string{config.Dir, r.records(), r.workspaces(), r.caches()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("making the runner's directory: %w", err)
 		}
+		if dir == config.Dir || dir == r.workspaces() {
+			spread(dir)
+		}
 	}
-	spread(r.workspaces())
 	return r, nil
 }
 
-// Close returns when the workspaces of the tasks that were run are removed. It ends no task.
+// Close returns when the workspaces and records of the tasks that were run are removed. It ends no
+// task.
 func (r *Runner) Close() { r.removing.Wait() }
 
 func (r *Runner) records() string    { return filepath.Join(r.config.Dir, "running") }
 func (r *Runner) workspaces() string { return filepath.Join(r.config.Dir, "workspaces") }
 func (r *Runner) caches() string     { return filepath.Join(r.config.Dir, "cache") }
 
-// Run runs a task and returns when it has ended and nothing of it runs any more; its workspace may
-// still be on its way out, so that the result need not wait for that. When ctx ends, the task is killed and the result is andon.Cancelled. A task that could not begin or keep its
+// Run runs a task and returns when it has ended and nothing of it runs any more; its workspace and
+// record may still be on their way out, so that the result need not wait for that. When ctx ends, the task is killed and the result is andon.Cancelled. A task that could not begin or keep its
 // artifact for a reason outside of the commit that may pass (the repository or the registry does
 // not answer, the agent's disk is full) ends as andon.Lost, so that the line tries it again, as
 // often as it allows; everything else that is wrong is andon.Failed with a sentence.
@@ -197,20 +200,21 @@ func (w *work) begin() error {
 	return nil
 }
 
-// close kills what is left of the task and forgets it. The workspace is removed meanwhile; one that
-// a crash left behind is removed by Recover.
+// close kills what is left of the task. Its workspace and its record are removed meanwhile, which
+// takes the disk a while; where a crash comes first, Recover does it, and finds nothing to kill.
 func (w *work) close() {
 	if w.group != nil {
 		w.group.end()
 	}
-	if err := w.runner.forget(w.lease.Token); err != nil {
-		w.runner.config.Log.Warn("the record of a task could not be removed", "task", w.lease.Task.ID, "err", err)
-	}
-	w.runner.removals <- struct{}{}
-	w.runner.removing.Go(func() {
-		defer func() { <-w.runner.removals }()
+	r := w.runner
+	r.removals <- struct{}{}
+	r.removing.Go(func() {
+		defer func() { <-r.removals }()
 		if err := removeTree(filepath.Dir(w.workspace)); err != nil {
-			w.runner.config.Log.Warn("a workspace could not be removed", "task", w.lease.Task.ID, "err", err)
+			r.config.Log.Warn("a workspace could not be removed", "task", w.lease.Task.ID, "err", err)
+		}
+		if err := r.forget(w.lease.Token); err != nil {
+			r.config.Log.Warn("the record of a task could not be removed", "task", w.lease.Task.ID, "err", err)
 		}
 	})
 }
