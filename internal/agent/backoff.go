@@ -16,7 +16,7 @@ type backoff struct {
 func (b *backoff) pause() time.Duration {
 	p := max(b.next, b.first)
 	b.next = min(2*p, b.most)
-	return p*3/4 + rand.N(p/2+1)
+	return p*3/4 + rand.N(p/2+1) //nolint:gosec // no secret
 }
 
 // reset begins again with the shortest pause.

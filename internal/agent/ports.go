@@ -42,7 +42,7 @@ func (p *ports) give(id andon.InstanceID) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := p.within.Last - p.within.First + 1
-	first := rand.IntN(n)
+	first := rand.IntN(n) //nolint:gosec // no secret
 	for i := range n {
 		port := p.within.First + (first+i)%n
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))

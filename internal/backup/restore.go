@@ -80,7 +80,7 @@ func unpack(ctx context.Context, from io.Reader, dir string) error {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
 			// The checksum at the end is read only when all that follows the archive is.
-			if _, err := io.Copy(io.Discard, zip); err != nil {
+			if _, err := io.Copy(io.Discard, zip); err != nil { //nolint:gosec // it is kept nowhere
 				return notABackup(err)
 			}
 			return nil
