@@ -1,10 +1,10 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -17,6 +17,8 @@ const (
 	maxReport = 32 << 20
 	// maxLog bounds one piece of a log.
 	maxLog = 16 << 20
+	// logBuffer is how much of it is in memory at once.
+	logBuffer = 256 << 10
 )
 
 // agentProtocol adds the routes of agents. Server and agents belong together, so the routes are
@@ -122,21 +124,37 @@ func (a *API) appendLog(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	piece := bytes.NewBuffer(make([]byte, 0, max(0, min(r.ContentLength, maxLog))+bytes.MinRead))
-	if _, err := piece.ReadFrom(http.MaxBytesReader(w, r.Body, maxLog)); err != nil {
-		a.fail(w, r, errBody(err))
-		return
-	}
 	who, _ := auth.From(r.Context()) // the guard lets only agents through
 	stream := r.PathValue("stream")
 	if err := a.Engine.MayLog(r.Context(), who.Agent, stream); err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	next, err := a.Logs.Append(stream, offset, piece.Bytes(), a.Engine.Now())
+	next, err := a.takeLog(stream, offset, http.MaxBytesReader(w, r.Body, maxLog))
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]int64{"next": next})
+}
+
+// takeLog appends what body holds while it comes in, through one small buffer, and returns where
+// the agent goes on. What was appended before an error stays: the agent repeats itself.
+func (a *API) takeLog(stream string, offset int64, body io.Reader) (next int64, err error) {
+	buffer, _ := a.buffers.Get().(*[logBuffer]byte)
+	if buffer == nil {
+		buffer = new([logBuffer]byte)
+	}
+	defer a.buffers.Put(buffer)
+	for {
+		n, err := io.ReadFull(body, buffer[:])
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return next, errBody(err)
+		}
+		ended := err != nil
+		if next, err = a.Logs.Append(stream, offset, buffer[:n], a.Engine.Now()); err != nil || ended {
+			return next, err
+		}
+		offset += int64(n)
+	}
 }

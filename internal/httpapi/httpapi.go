@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -57,7 +58,8 @@ type API struct {
 	huma    huma.API
 	spec    func() ([]byte, error)
 	guarded http.Handler
-	paths   []string // patterns of all routes, for tests
+	buffers sync.Pool // of *[logBuffer]byte
+	paths   []string  // patterns of all routes, for tests
 }
 
 // New returns the handler. It starts nothing. Streams and long polls end with the context of

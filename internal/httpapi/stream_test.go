@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -228,6 +229,14 @@ func TestAgents_AppendLogsByOffset(t *testing.T) {
 		if resp.StatusCode != http.StatusOK || strings.TrimSpace(body) != c.want {
 			t.Errorf("%+v: %s %s", c, resp.Status, body)
 		}
+	}
+	// A piece that is longer than what is in memory at once, which repeats what is there.
+	long := "hello world" + strings.Repeat("0123456789abcdef", 40_000)
+	if resp, body := p.ask("POST", "/agent/v1/logs/task/shop.1.commit.test.1/1?offset=0", header, long); strings.TrimSpace(body) != fmt.Sprintf(`{"next":%d}`, len(long)) {
+		t.Errorf("a long piece: %s %s", resp.Status, body)
+	}
+	if _, body := p.ask("GET", "/api/v1/logs/bytes?log=task/shop.1.commit.test.1/1", bearer(admin), ""); body != long {
+		t.Errorf("the log has %d bytes, not the %d that were sent", len(body), len(long))
 	}
 	if resp, body := p.ask("POST", "/agent/v1/logs/..%2f..%2fx?offset=0", header, "x"); resp.StatusCode != http.StatusForbidden {
 		t.Errorf("a hostile name: %s %s", resp.Status, body)

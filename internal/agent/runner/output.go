@@ -13,7 +13,7 @@ import (
 
 const (
 	// outputBuffer is how much is read at once; the log's writer gets pieces of about that size.
-	outputBuffer = 64 << 10
+	outputBuffer = 256 << 10
 	// maxOutput bounds what one task may write to its log, in bytes. The rest is dropped, since
 	// one endless loop must not fill the disk that all services share.
 	maxOutput = 2 << 30
