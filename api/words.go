@@ -71,6 +71,7 @@ const (
 	StepPlacing   DeploymentStep = "placing"
 	StepSmoking   DeploymentStep = "smoking"
 	StepSwitching DeploymentStep = "switching"
+	StepPausing   DeploymentStep = "pausing"
 	StepSoaking   DeploymentStep = "soaking"
 	StepDraining  DeploymentStep = "draining"
 	StepRemoving  DeploymentStep = "removing"
@@ -80,7 +81,7 @@ const (
 
 // DeploymentSteps lists every step.
 func DeploymentSteps() []DeploymentStep {
-	return []DeploymentStep{StepPlacing, StepSmoking, StepSwitching, StepSoaking, StepDraining, StepRemoving, StepReverting, StepEnded}
+	return []DeploymentStep{StepPlacing, StepSmoking, StepSwitching, StepPausing, StepSoaking, StepDraining, StepRemoving, StepReverting, StepEnded}
 }
 
 // A Phase is where a copy is in its life.
@@ -142,11 +143,12 @@ const (
 	WaitSoak       WaitKind = "soak"
 	WaitStop       WaitKind = "stop"
 	WaitDeployment WaitKind = "deployment"
+	WaitWarm       WaitKind = "warm"
 )
 
 // WaitKinds lists every kind of wait.
 func WaitKinds() []WaitKind {
-	return []WaitKind{WaitAgent, WaitLock, WaitCord, WaitApproval, WaitTask, WaitCopies, WaitTraffic, WaitDrain, WaitSoak, WaitStop, WaitDeployment}
+	return []WaitKind{WaitAgent, WaitLock, WaitCord, WaitApproval, WaitTask, WaitCopies, WaitTraffic, WaitDrain, WaitSoak, WaitStop, WaitDeployment, WaitWarm}
 }
 
 // A LineState is the light over a service, or over the whole plant.

@@ -47,6 +47,7 @@ const (
 	StepPlacing   DeploymentStep = "placing"   // new copies start and become healthy
 	StepSmoking   DeploymentStep = "smoking"   // they are tested before they have traffic
 	StepSwitching DeploymentStep = "switching" // traffic moves
+	StepPausing   DeploymentStep = "pausing"   // they are watched with a share of the traffic
 	StepSoaking   DeploymentStep = "soaking"   // they are watched with traffic
 	StepDraining  DeploymentStep = "draining"  // requests in flight on the old copies end
 	StepRemoving  DeploymentStep = "removing"  // the old copies stop
@@ -56,7 +57,7 @@ const (
 
 // DeploymentSteps lists every step.
 func DeploymentSteps() []DeploymentStep {
-	return []DeploymentStep{StepPlacing, StepSmoking, StepSwitching, StepSoaking, StepDraining, StepRemoving, StepReverting, StepEnded}
+	return []DeploymentStep{StepPlacing, StepSmoking, StepSwitching, StepPausing, StepSoaking, StepDraining, StepRemoving, StepReverting, StepEnded}
 }
 
 // An Environment is a place where services run, as the estate or the plant's defaults declare it.

@@ -87,7 +87,7 @@ var bodies = []Body{
 	StageAdmitted{}, StageStarted{}, StageFinished{},
 	TaskQueued{}, TaskLeased{}, TaskCancelled{}, TaskEnded{},
 	AgentConnected{}, AgentLost{}, Observed{},
-	DeploymentPlanned{}, DeploymentStarted{}, DesiredChanged{}, DeploymentMoved{}, DeploymentEnded{},
+	DeploymentPlanned{}, DeploymentStarted{}, DesiredChanged{}, DeploymentMoved{}, DeploymentJudged{}, DeploymentEnded{},
 	CordPulled{}, CordReleased{},
 }
 

@@ -1,5 +1,7 @@
 package andon
 
+import "time"
+
 // DeploymentPlanned queues a deployment for its place.
 type DeploymentPlanned struct {
 	Plan Plan `json:"plan"`
@@ -13,7 +15,7 @@ type DeploymentStarted struct {
 
 // DesiredChanged replaces what should be in one place.
 type DesiredChanged struct {
-	Deployment DeploymentID `json:"deployment,omitempty"` // empty: the service was removed
+	Deployment DeploymentID `json:"deployment,omitempty"` // empty: the service was removed, or a warm group's time is over
 	Desired    Desired      `json:"desired"`
 }
 
@@ -36,6 +38,25 @@ type DeploymentEnded struct {
 	Live    *Release      `json:"live,omitempty"`   // what is live now; nil: nothing
 	Group   GroupID       `json:"group,omitempty"`  // the group that is live now
 	Ledger  *Ledger       `json:"ledger,omitempty"` // as of the last observation
+	Warm    *Warm         `json:"warm,omitempty"`   // with Succeeded: what stays, for going back
+}
+
+// Warm is a group that stays for some time after another one took over from it: without requests,
+// kept healthy by its agents, so that going back to it is one switch.
+type Warm struct {
+	Group      GroupID      `json:"group"`
+	Release    Release      `json:"release"`
+	Deployment DeploymentID `json:"deployment"` // that took over from it
+	Since      time.Time    `json:"since"`
+	Until      time.Time    `json:"until"`
+}
+
+// DeploymentJudged says that the comparison of a deployment's new group with the old one came to
+// another verdict than before; the first one is a change too. Looks that change nothing are no
+// events.
+type DeploymentJudged struct {
+	Deployment DeploymentID `json:"deployment"`
+	Judgement
 }
 
 // CordPulled stops the line within a scope.
@@ -63,6 +84,9 @@ func (DesiredChanged) EventName() string { return "desired_changed" }
 
 // EventName names the event.
 func (DeploymentMoved) EventName() string { return "deployment_moved" }
+
+// EventName names the event.
+func (DeploymentJudged) EventName() string { return "deployment_judged" }
 
 // EventName names the event.
 func (DeploymentEnded) EventName() string { return "deployment_ended" }

@@ -18,11 +18,12 @@ const (
 	WaitSoak       WaitKind = "soak"       // a time passes in which all must stay well
 	WaitStop       WaitKind = "stop"       // copies that are no longer wanted stop
 	WaitDeployment WaitKind = "deployment" // the deployment of the stage ends
+	WaitWarm       WaitKind = "warm"       // the time passes for which a group stays that is not live any more; it holds nothing up
 )
 
 // WaitKinds lists every kind of wait.
 func WaitKinds() []WaitKind {
-	return []WaitKind{WaitAgent, WaitLock, WaitCord, WaitApproval, WaitTask, WaitCopies, WaitTraffic, WaitDrain, WaitSoak, WaitStop, WaitDeployment}
+	return []WaitKind{WaitAgent, WaitLock, WaitCord, WaitApproval, WaitTask, WaitCopies, WaitTraffic, WaitDrain, WaitSoak, WaitStop, WaitDeployment, WaitWarm}
 }
 
 // A Wait says why one thing does not move.

@@ -13,7 +13,8 @@ func blueGreen(v *view) Step {
 	return v.attentive(bringUp(v))
 }
 
-// bringUp drives a blue-green deployment until the new group has stayed well for its time.
+// bringUp drives the deployment of a whole group until it has all requests, which it gets in one
+// switch or by the steps of a canary, and has stayed well for its time.
 func bringUp(v *view) Step {
 	if why := v.trouble(); why != "" {
 		return Step{At: v.Step, Failed: why}
@@ -30,6 +31,9 @@ func bringUp(v *view) Step {
 		}
 	}
 	if v.routes() {
+		if step, sharing := v.share(); sharing {
+			return step
+		}
 		if !v.sameRoute(ids(v.ours)) {
 			return Step{At: andon.StepSwitching, Desired: v.route(ids(v.ours))}
 		}
@@ -45,10 +49,15 @@ func bringUp(v *view) Step {
 	return retireOld(v)
 }
 
-// retireOld takes the old group away, once the new one has all requests.
+// retireOld takes the old group away, once the new one has all requests; what is to stay warm
+// stays, once its requests have ended.
 func retireOld(v *view) Step {
-	if step, retiring := v.retire(v.others); retiring {
+	gone, kept := v.partWarm()
+	if step, retiring := v.retire(gone); retiring {
 		return step
+	}
+	if waits := v.ending(kept); len(waits) > 0 {
+		return Step{At: andon.StepDraining, Waits: waits}
 	}
 	if waits := v.stopped(); len(waits) > 0 {
 		return Step{At: andon.StepRemoving, Waits: waits}

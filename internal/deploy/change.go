@@ -45,14 +45,14 @@ func (v *view) route(ids []andon.InstanceID) *andon.Desired {
 	return &d
 }
 
-// sameRoute reports whether the present route has exactly these targets.
+// sameRoute reports whether the present route has exactly these targets, each with the same share.
 func (v *view) sameRoute(ids []andon.InstanceID) bool {
 	now := v.targets()
 	if len(now) != len(ids) {
 		return false
 	}
-	for _, id := range ids {
-		if !v.Desired.Routed(id) {
+	for _, t := range now {
+		if t.Weight != now[0].Weight || !slices.Contains(ids, t.Instance) {
 			return false
 		}
 	}

@@ -11,6 +11,9 @@ import (
 // trouble returns why the new group cannot become, or stay, what it should be; empty: nothing
 // is wrong with it so far.
 func (v *view) trouble() string {
+	if v.Worse != "" {
+		return "the new group is worse than the old one: " + v.Worse
+	}
 	for _, c := range v.ours {
 		if why := v.troubleOf(c); why != "" {
 			return why

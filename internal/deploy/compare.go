@@ -3,6 +3,7 @@ package deploy
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -73,7 +74,7 @@ func moreErrors(w andon.Watch, before, after andon.GroupStats, alpha float64) st
 	if before.Requests <= 0 || after.Requests <= 0 || share(after)-share(before) <= w.Errors/100 {
 		return ""
 	}
-	if fisher(after.Errors, after.Requests, before.Errors, before.Requests) >= alpha {
+	if p := fisher(after.Errors, after.Requests, before.Errors, before.Requests); !(p < alpha) {
 		return ""
 	}
 	return fmt.Sprintf("%s of its %d requests failed, against %s of %d of the old group",
@@ -110,7 +111,7 @@ func quantileOver(bounds []time.Duration, counts []int64, alpha float64) time.Du
 		if i < len(counts) {
 			within += counts[i]
 		}
-		if n == 0 || binomialAtMost(within, n, watchedPercentile) >= alpha {
+		if n == 0 || !(binomialAtMost(within, n, watchedPercentile) < alpha) {
 			break
 		}
 		over = bound
@@ -228,15 +229,23 @@ func shown(d time.Duration) time.Duration {
 	return d.Round(unit)
 }
 
+// counted reports whether the numbers can have been counted.
+func counted(g andon.GroupStats) bool {
+	return g.Errors >= 0 && g.Errors <= g.Requests && len(g.Latency) <= andon.LatencyBuckets &&
+		!slices.ContainsFunc(g.Latency, func(n int64) bool { return n < 0 })
+}
+
 // Sides returns what to compare: what the old group and the new one of a deployment answered.
 // Where both had traffic in this deployment, both sides are of that time. Where the old group had
-// less than the watch wants, as after one switch, it is what it answered before.
+// less than the watch wants, as after one switch, it is what it answered before. Numbers that
+// nobody can have counted are left out.
 func Sides(plan andon.Plan, groups []andon.GroupStats) (before, after andon.GroupStats) {
 	before, after = andon.GroupStats{Group: plan.Base}, andon.GroupStats{Group: plan.Group, Ledger: plan.ID}
 	earlier := before
 	before.Ledger = plan.ID
 	for _, g := range groups {
 		switch {
+		case !counted(g):
 		case g.Group == plan.Group && g.Ledger == plan.ID:
 			after = after.Plus(g)
 		case g.Group == plan.Base && g.Ledger == plan.ID && plan.Base != "":

@@ -54,6 +54,7 @@ type Input struct {
 	Routes          map[andon.AgentName]*andon.RouteState
 	Lost            map[andon.AgentName]time.Time // agents that are away, and since when
 	Smokes          map[andon.InstanceID]*Smoke
+	Worse           string // what is worse about the new group than about the old one (Compare); empty: nothing is known to be
 
 	Now time.Time
 }
@@ -84,11 +85,19 @@ type Wait struct {
 // gives the same answer.
 func Next(in Input) Step {
 	v := look(in)
-	switch {
-	case in.Reverting:
+	if in.Reverting {
 		return revert(v)
-	case in.Plan.Strategy == andon.BlueGreen:
+	}
+	if step, stale := v.clear(); stale {
+		return step
+	}
+	switch in.Plan.Strategy {
+	case andon.BlueGreen:
 		return blueGreen(v)
+	case andon.Canary:
+		return canary(v)
+	case andon.Replace:
+		return replace(v)
 	default:
 		return rolling(v)
 	}

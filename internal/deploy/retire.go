@@ -17,13 +17,8 @@ func (v *view) retire(copies []andon.Copy) (Step, bool) {
 		if v.Desired.Routed(c.ID) {
 			continue
 		}
-		r := v.record(c.ID)
-		until := r.Unrouted.Add(c.Spec.Drain)
-		if v.draining(c) && !v.elapsed(r.Unrouted, until) {
-			step.Waits = append(step.Waits, Wait{
-				Kind: andon.WaitDrain, On: string(c.ID), Since: r.Unrouted, Until: until,
-				Reason: fmt.Sprintf("requests in flight on %s end", c.ID),
-			})
+		if waits := v.ending([]andon.Copy{c}); len(waits) > 0 {
+			step.Waits = append(step.Waits, waits...)
 			continue
 		}
 		gone = append(gone, c)
@@ -32,6 +27,24 @@ func (v *view) retire(copies []andon.Copy) (Step, bool) {
 		return Step{At: andon.StepRemoving, Desired: v.remove(gone)}, true
 	}
 	return step, len(step.Waits) > 0
+}
+
+// ending returns the waits for the requests that those of the copies have in flight that are out of
+// the route, each until its time to drain is over.
+func (v *view) ending(copies []andon.Copy) []Wait {
+	var waits []Wait
+	for _, c := range copies {
+		r := v.record(c.ID)
+		until := r.Unrouted.Add(c.Spec.Drain)
+		if v.Desired.Routed(c.ID) || !v.draining(c) || v.elapsed(r.Unrouted, until) {
+			continue
+		}
+		waits = append(waits, Wait{
+			Kind: andon.WaitDrain, On: string(c.ID), Since: r.Unrouted, Until: until,
+			Reason: fmt.Sprintf("requests in flight on %s end", c.ID),
+		})
+	}
+	return waits
 }
 
 // draining reports whether the copy still has requests in flight, as far as is known. On an

@@ -6,10 +6,13 @@ import (
 	"github.com/andon-cd/andon/internal/andon"
 )
 
-// rolling replaces one copy at a time: a new copy is placed, proven and routed, and in the same
-// switch one old copy leaves the route, drains and stops before the next new one is placed. The
-// healthy copies in the route are never fewer than they were, or than the new release wants.
-// Where nothing has requests yet, all new copies come at once.
+// rolling replaces a few copies at a time: new copies are placed, proven and routed, and in the
+// same switch as many old copies leave the route, drain and stop before the next new ones are
+// placed. With neither of the plan's numbers it is one copy at a time, and the healthy copies in
+// the route are never fewer than they were, or than the new release wants. MaxSurge is how many
+// more copies there may be than the larger of both releases wants; MaxUnavailable how many fewer
+// healthy copies may have requests than the new release wants: then old copies leave the route
+// before new ones are there. Where nothing has requests yet, all new copies come at once.
 func rolling(v *view) Step { return v.attentive(roll(v)) }
 
 func roll(v *view) Step {
@@ -40,10 +43,7 @@ func roll(v *view) Step {
 		}
 	}
 	if n := v.missing(); n > 0 {
-		if len(v.others) > 0 {
-			n = 1
-		}
-		return Step{At: andon.StepPlacing, Desired: v.place(n)}
+		return v.more(n)
 	}
 	if v.routes() && !v.sameRoute(ids(v.ours)) {
 		return Step{At: andon.StepSwitching, Desired: v.route(ids(v.ours))} // the old copies that are too many
@@ -58,6 +58,73 @@ func roll(v *view) Step {
 		return step
 	}
 	return Step{At: v.Step, Done: true}
+}
+
+// more places missing copies, as many as there is room for beside the old ones. Where that is not
+// enough, it takes as many old copies out of traffic as may be missing there, which makes room.
+func (v *view) more(missing int) Step {
+	if len(v.others) == 0 {
+		return Step{At: andon.StepPlacing, Desired: v.place(missing)}
+	}
+	dropsRoute := !v.routes() && v.Desired.Route != nil // its old copies keep it until all new ones are there
+	if v.Plan.MaxUnavailable <= 0 && v.Plan.MaxSurge <= 0 || dropsRoute {
+		return Step{At: andon.StepPlacing, Desired: v.place(1)}
+	}
+	fit := max(0, min(missing, v.room()))
+	if out := v.spare(missing - fit); len(out) > 0 {
+		if v.Desired.Route != nil {
+			return Step{At: andon.StepSwitching, Desired: v.route(v.without(out))}
+		}
+		if step, retiring := v.retire(out); retiring {
+			return step
+		}
+	}
+	return Step{At: andon.StepPlacing, Desired: v.place(max(1, fit))}
+}
+
+// room is how many more copies may exist.
+func (v *view) room() int {
+	most := v.release.Spec.Instances
+	if v.Plan.Previous != nil {
+		most = max(most, v.Plan.Previous.Spec.Instances)
+	}
+	return most + max(0, v.Plan.MaxSurge) - len(v.Desired.Copies)
+}
+
+// spare returns old copies that may leave the traffic before others come, at most n: those that
+// are not healthy, and then as many healthy ones as may be unavailable.
+func (v *view) spare(n int) []andon.Copy {
+	var sick, well []andon.Copy
+	serving := 0
+	for _, c := range v.Desired.Copies {
+		old := c.Group != v.group
+		switch {
+		case v.Desired.Route != nil && !v.Desired.Routed(c.ID):
+		case !v.healthy(c):
+			if old {
+				sick = append(sick, c)
+			}
+		default:
+			serving++
+			if old {
+				well = append(well, c)
+			}
+		}
+	}
+	may := max(0, serving-(v.release.Spec.Instances-max(0, v.Plan.MaxUnavailable)))
+	out := append(sick, well[len(well)-min(len(well), may):]...)
+	return out[:max(0, min(n, len(out)))]
+}
+
+// without returns the targets of the route but for the given copies.
+func (v *view) without(out []andon.Copy) []andon.InstanceID {
+	var keep []andon.InstanceID
+	for _, t := range v.targets() {
+		if !slices.ContainsFunc(out, func(c andon.Copy) bool { return c.ID == t.Instance }) {
+			keep = append(keep, t.Instance)
+		}
+	}
+	return keep
 }
 
 // waiting returns the new copies that have to be proven still. Those in the route are; a

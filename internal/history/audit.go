@@ -94,6 +94,9 @@ func (r recorder) subject() (subject, error) {
 	case andon.DeploymentMoved:
 		p, v, err := r.placeOf(b.Deployment)
 		return subject{p, v}, err
+	case andon.DeploymentJudged:
+		p, v, err := r.placeOf(b.Deployment)
+		return subject{p, v}, err
 	case andon.DeploymentEnded:
 		return subject{b.Place, b.Version}, nil
 	case andon.CordPulled:

@@ -112,6 +112,8 @@ func deploymentSentence(body andon.Body, s subject) string {
 		return fmt.Sprintf("%s should have %d copies now, %d of them with traffic", b.Desired.Place, len(b.Desired.Copies), targets)
 	case andon.DeploymentMoved:
 		return because(fmt.Sprintf("%s of %s is %s", b.Deployment, s.ref(), b.Step), b.Reason)
+	case andon.DeploymentJudged:
+		return because(fmt.Sprintf("the new copies of %s of %s were found %s compared with the old ones", b.Deployment, s.ref(), judged(b.Verdict)), b.Reason)
 	case andon.DeploymentEnded:
 		text := fmt.Sprintf("%s of %s %s", b.Deployment, s.ref(), b.Outcome)
 		if b.Live != nil {
@@ -123,6 +125,14 @@ func deploymentSentence(body andon.Body, s subject) string {
 		return because(text, b.Reason)
 	}
 	return ""
+}
+
+// judged says a verdict in words.
+func judged(v andon.Verdict) string {
+	if v == andon.VerdictAlike {
+		return "no worse"
+	}
+	return string(v)
 }
 
 func observation(o andon.Observation) string {

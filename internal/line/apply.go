@@ -55,6 +55,8 @@ func (s *State) Apply(e andon.Event) {
 		s.applyDesired(b, e.Time)
 	case andon.DeploymentMoved:
 		s.applyMoved(b, e.Time)
+	case andon.DeploymentJudged:
+		s.applyJudged(b)
 	case andon.DeploymentEnded:
 		s.applyDeploymentEnded(b, e.Time)
 	case andon.CordPulled:

@@ -97,6 +97,7 @@ func (s *State) applyDesired(b andon.DesiredChanged, at time.Time) {
 		p.RouteGeneration, p.RouteChanged = b.Desired.Generation, at
 	}
 	p.Desired = b.Desired
+	p.forgetWarm()
 	s.Generation = max(s.Generation, b.Desired.Generation)
 	s.todo.markPlace(p.Place)
 	s.todo.markService(p.Place.Service)
@@ -130,7 +131,7 @@ func (s *State) applyDeploymentEnded(b andon.DeploymentEnded, at time.Time) {
 	}
 	p.Last = &Ended{Plan: d.Plan, Outcome: b.Outcome, Reason: b.Reason, Started: d.Started, Ended: at, Ledger: b.Ledger}
 	if b.Outcome == andon.Succeeded {
-		p.Live, p.Group, p.Since = b.Live, b.Group, at
+		p.Live, p.Group, p.Since, p.Warm = b.Live, b.Group, at, b.Warm
 		p.Good = append(p.Good, Good{Release: d.Plan.Release, Group: b.Group, Deployment: b.Deployment, Since: at})
 		if len(p.Good) > keptGood {
 			p.Good = slices.Delete(p.Good, 0, len(p.Good)-keptGood)

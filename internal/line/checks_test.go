@@ -164,7 +164,18 @@ func (c *checks) desired(p *Place, b andon.DesiredChanged, now time.Time) {
 	c.want(b.Desired.Generation > c.generation, "generation %d follows %d", b.Desired.Generation, c.generation)
 	c.generation = b.Desired.Generation
 	if b.Deployment == "" {
-		c.want(p.Active == nil && len(b.Desired.Copies) == 0, "%s is emptied under a deployment", p.Place)
+		c.want(p.Active == nil, "%s changes under a deployment", p.Place)
+		if w := p.Warm; w != nil {
+			c.want(passed(now, w.Since, w.Until.Sub(w.Since)), "the warm group of %s goes at %s, before %s", p.Place, now, w.Until)
+			c.want(sameRoute(p.Desired.Route, b.Desired.Route), "the route of %s changes with the end of its warm group", p.Place)
+			for i := range p.Desired.Copies {
+				cp := &p.Desired.Copies[i]
+				_, kept := b.Desired.Copy(cp.ID)
+				c.want(kept == (cp.Group != w.Group), "the end of the warm group of %s changes %s", p.Place, cp.ID)
+			}
+			return
+		}
+		c.want(len(b.Desired.Copies) == 0, "%s is emptied under a deployment", p.Place)
 		return
 	}
 	d := p.Active
@@ -196,7 +207,15 @@ func (c *checks) desired(p *Place, b andon.DesiredChanged, now time.Time) {
 		away := c.anyAway(p)
 		c.want(after >= min(before, promise) || gaveUp || away || !ported(d.Plan.Previous), "%s reverts and leaves %d of %d healthy copies", b.Deployment, after, before)
 	} else if d.Plan.Release.Spec.Port > 0 {
-		c.want(after >= min(before, d.Plan.Release.Spec.Instances), "%s leaves %d of %d healthy copies", b.Deployment, after, before)
+		c.want(after >= min(before, d.Plan.Release.Spec.Instances-d.Plan.MaxUnavailable), "%s leaves %d of %d healthy copies", b.Deployment, after, before)
+	}
+	if d.Plan.Strategy == andon.Rolling && !reverting && len(next.Copies) > len(old.Copies) && d.Plan.Previous != nil &&
+		(ported(&d.Plan.Release) || !ported(d.Plan.Previous)) { // one that drops its port comes whole, beside the old one
+		most := max(d.Plan.Release.Spec.Instances, d.Plan.Previous.Spec.Instances) + d.Plan.MaxSurge
+		if d.Plan.MaxUnavailable+d.Plan.MaxSurge == 0 {
+			most++
+		}
+		c.want(len(next.Copies) <= most, "%s has %d copies, more than %d", b.Deployment, len(next.Copies), most)
 	}
 	for i := range old.Copies {
 		if _, kept := next.Copy(old.Copies[i].ID); !kept {
@@ -264,6 +283,10 @@ func (c *checks) deploymentEnded(b andon.DeploymentEnded) {
 	n, healthy := 0, 0
 	for i := range p.Desired.Copies {
 		cp := &p.Desired.Copies[i]
+		if b.Warm != nil && cp.Group == b.Warm.Group {
+			c.want(b.Outcome == andon.Succeeded && d.Plan.Warm > 0 && cp.Group == d.Plan.Base && !p.Desired.Routed(cp.ID), "%s leaves %s warm", b.Deployment, cp.ID)
+			continue
+		}
 		c.want(want != nil && cp.Group == group && cp.Artifact == want.Artifact && cp.Config == want.Config, "%s ends %s and leaves %s", b.Deployment, b.Outcome, cp.ID)
 		if ported(want) {
 			c.want(p.Desired.Routed(cp.ID), "%s ends %s and %s is not routed", b.Deployment, b.Outcome, cp.ID)
@@ -304,7 +327,7 @@ func (c *checks) quiescent() {
 		}
 	}
 	for _, p := range s.Places {
-		if p.Active == nil && len(p.Queued) == 0 {
+		if !p.waits() {
 			continue
 		}
 		if d := p.Active; d != nil && d.Step != andon.StepReverting {
@@ -357,6 +380,10 @@ func (c *checks) pointed(waits []andon.Wait) {
 			pl, _ := placeOf(andon.InstanceID(w.On))
 			p := s.Places[pl.Key()]
 			ok = p != nil && p.Copies[andon.InstanceID(w.On)] != nil
+		case andon.WaitWarm:
+			pl, _ := placeOf(andon.InstanceID(w.On + ".0"))
+			p := s.Places[pl.Key()]
+			ok = p != nil && p.Warm != nil && w.Until.Equal(p.Warm.Until)
 		case andon.WaitTraffic:
 			ok = s.Agents[andon.AgentName(w.On)] != nil
 		case andon.WaitLock:

@@ -140,5 +140,13 @@ type ExpireLease struct {
 // Observe records what an agent attests. What is known already causes no event.
 type Observe struct{ Observation andon.Observation }
 
+// Judge has the new group of an active deployment that is watched compared with the old one, by
+// what the proxies of its place have counted so far: all of them, each as it last said. It is
+// worth sending whenever that grows; most often it causes no event.
+type Judge struct {
+	Deployment andon.DeploymentID
+	Groups     []andon.GroupStats
+}
+
 // Tick lets the line do what time allows. The engine sends it when Wake says so.
 type Tick struct{}

@@ -82,7 +82,7 @@ func (s *State) next(now time.Time) ([]andon.Body, bool) {
 func (s *State) noticeClock(now time.Time) {
 	if now.Before(s.todo.seen) {
 		for _, p := range s.Places {
-			if p.Active != nil {
+			if p.Active != nil || p.Warm != nil {
 				s.todo.markPlace(p.Place)
 			}
 		}

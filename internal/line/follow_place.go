@@ -17,7 +17,10 @@ func (s *State) placeNext(p *Place, now time.Time) ([]andon.Body, []andon.Wait) 
 	if p.Active != nil {
 		return s.deploymentNext(p, now)
 	}
-	var waits []andon.Wait
+	bodies, waits := s.warmNext(p, now)
+	if len(bodies) > 0 {
+		return bodies, nil
+	}
 	first := "" // the deployment that is the next to have the place
 	for _, d := range p.Queued {
 		if why := s.obsolete(d); why != "" {
@@ -105,7 +108,7 @@ func (s *State) deploymentNext(p *Place, now time.Time) ([]andon.Body, []andon.W
 	step := deploy.Next(deploy.Input{
 		Plan: d.Plan, Reverting: d.Step == andon.StepReverting, Step: d.Step, StepSince: d.StepSince, Started: d.Started,
 		Desired: p.Desired, RouteGeneration: p.RouteGeneration, RouteChanged: p.RouteChanged,
-		Copies: p.Copies, Routes: p.Routes, Lost: s.away(p), Smokes: d.Smokes, Now: now,
+		Copies: p.Copies, Routes: p.Routes, Lost: s.away(p), Smokes: d.Smokes, Worse: d.worse(), Now: now,
 	})
 	switch {
 	case step.Done:
@@ -182,9 +185,10 @@ func (s *State) endDeployment(p *Place, attention string, now time.Time) []andon
 	d := p.Active
 	end := andon.DeploymentEnded{
 		Deployment: d.Plan.ID, Place: p.Place, Version: d.Plan.Release.Version,
-		Outcome: andon.Succeeded, Live: &d.Plan.Release, Group: d.Plan.Group, Ledger: p.ledger(d.Plan.ID),
+		Outcome: andon.Succeeded, Live: &d.Plan.Release, Group: d.Plan.Group, Ledger: p.ledger(d.Plan.ID), Warm: d.warm(now),
 	}
 	if d.Step == andon.StepReverting {
+		end.Warm = nil
 		end.Outcome, end.Reason, end.Live, end.Group = d.Outcome, d.Reason, d.Plan.Previous, d.Plan.Base
 		if attention != "" {
 			end.Outcome = andon.NeedsAttention

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -15,25 +16,39 @@ import (
 
 var writeGolden = flag.Bool("golden", false, "write a new golden journal; only for a release, and never over one that was released")
 
-const (
-	goldenJournal = "testdata/journal-1.jsonl"
-	goldenState   = "testdata/state-1.json"
-)
+// goldens is how many golden journals there are. The newest is the one that recordGolden writes;
+// those before it are what earlier programs wrote.
+const goldens = 2
 
-// TestGoldenJournal replays a journal that an earlier program wrote. It must always lead to the
-// state that it led to then: events are facts, which new code never reads in another way. What a
-// new release adds to the state may be added to the golden state by hand.
+func goldenJournal(n int) string { return fmt.Sprintf("testdata/journal-%d.jsonl", n) }
+func goldenState(n int) string   { return fmt.Sprintf("testdata/state-%d.json", n) }
+
+// TestGoldenJournal replays journals that earlier programs wrote. They must always lead to the
+// states that they led to then: events are facts, which new code never reads in another way. What
+// a new release adds to the state may be added to the golden states by hand.
 func TestGoldenJournal(t *testing.T) {
 	if *writeGolden {
 		recordGolden(t)
 	}
-	f, err := os.Open(goldenJournal)
+	seen := map[string]bool{}
+	for n := 1; n <= goldens; n++ {
+		replayGolden(t, n, seen)
+	}
+	for _, name := range andon.EventNames() {
+		if !seen[name] {
+			t.Errorf("the golden journals lack the event %s: add a journal of its own for what is new", name)
+		}
+	}
+}
+
+func replayGolden(t *testing.T, n int, seen map[string]bool) {
+	t.Helper()
+	f, err := os.Open(goldenJournal(n))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	s := New()
-	seen := map[string]bool{}
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -47,17 +62,12 @@ func TestGoldenJournal(t *testing.T) {
 	if err := lines.Err(); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range andon.EventNames() {
-		if !seen[name] {
-			t.Errorf("the golden journal lacks the event %s: add a journal of its own for what is new", name)
-		}
-	}
-	want, err := os.ReadFile(goldenState)
+	want, err := os.ReadFile(goldenState(n))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := indented(t, s); !bytes.Equal(got, want) {
-		t.Errorf("the golden journal leads to another state:\n%s", got)
+		t.Errorf("golden journal %d leads to another state:\n%s", n, got)
 	}
 }
 
@@ -81,37 +91,36 @@ func indented(t *testing.T, s *State) []byte {
 	return append(b, '\n')
 }
 
-// recordGolden plays a history in which everything happens once.
+// recordGolden plays a history in which everything happens once that the journals before it lack:
+// a canary that is judged well and one that is judged worse, a group that stays warm, one that
+// goes with its time, and one that a rollback takes.
 func recordGolden(t *testing.T) {
 	p := newPlant(t)
+	watch := andon.Watch{Errors: 1, Latency: 2, Least: 50}
+	p.must(CreatePlant{Environments: []andon.Environment{
+		{Name: "test", Rollout: andon.Rollout{Strategy: andon.Rolling, MaxUnavailable: 1, MaxSurge: 1}, Hosts: "{service}.test.localhost"},
+		{Name: "production", Rollout: andon.Rollout{
+			Strategy: andon.Canary, Canary: []andon.CanaryStep{{Weight: 10, Pause: time.Minute}, {Weight: 50, Pause: time.Minute}},
+			Soak: time.Minute, Warm: 10 * time.Minute, Watch: &watch,
+		}, Hosts: "{service}.localhost"},
+	}})
 	p.Deployed("one")
-	p.world.job = failing(2, "e2e")
-	p.Push("two, which is bad")
+	p.Push("two")
+	p.At("production", andon.StepPausing)
+	p.judge("production", 0)
+	p.Until("two is live", func() bool { return p.Live("production") == 2 })
+	p.Push("three, which is bad")
+	p.At("production", andon.StepPausing)
+	p.judge("production", 30)
 	p.Settle()
-	p.world.job = nil
-	p.PushTo("feature", "three")
-	p.Settle()
-	p.Push("three")
-	p.Settle()
-	p.Deployed("four")
+	p.Push("four")
+	p.must(ReleaseCord{Cord: p.s.Cords[0].ID, Reason: "it may go"})
+	p.Until("four is live", func() bool { return p.Live("production") == 4 })
 	p.must(Rollback{Place: andon.Place{Service: "shop", Environment: "production"}, Reason: "it is slow"})
-	p.Settle()
-	p.pipe = withGate(p.pipe, "production")
+	p.Until("two is live again", func() bool { return p.Live("production") == 2 })
+	p.must(ReleaseCord{Cord: p.s.Cords[0].ID, Reason: "it may go"})
 	p.Push("five")
-	p.Settle()
-	p.must(Promote{Version: p.ref(5), Stage: "production", Reason: "looks good"})
-	p.At("production", andon.StepSoaking)
-	p.must(PullCord{Scope: andon.Scope{Kind: andon.ScopePlant}, Reason: "stop"})
-	p.service = "cart"
-	p.Push("one")
-	p.must(ExpireLease{Task: "cart.1.commit.test.1", Token: p.s.Tasks["cart.1.commit.test.1"].Token})
-	p.must(Cancel{Version: p.ref(1)})
-	p.service = "old"
-	p.Push("one")
-	p.must(RemoveService{Service: "old", Reason: "not needed"})
-	p.world.pass(time.Second)
-	p.world.connect("builder", 1)
-	p.world.lose(p.world.agents["builder"])
+	p.Until("five is live", func() bool { return p.Live("production") == 5 })
 	var journal bytes.Buffer
 	for i, e := range p.events {
 		e.Seq = andon.Seq(i + 1)
@@ -121,10 +130,10 @@ func recordGolden(t *testing.T) {
 		}
 		journal.Write(append(b, '\n'))
 	}
-	if err := os.MkdirAll(filepath.Dir(goldenJournal), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(goldenJournal(goldens)), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string][]byte{goldenJournal: journal.Bytes(), goldenState: indented(t, p.s)} {
+	for name, data := range map[string][]byte{goldenJournal(goldens): journal.Bytes(), goldenState(goldens): indented(t, p.s)} {
 		if err := os.WriteFile(name, data, 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -46,6 +46,11 @@ func (h *history) begin() {
 	if h.c.in(3) {
 		envs[0].Strategy, envs[1].Strategy = envs[1].Strategy, envs[0].Strategy
 	}
+	for i := range envs {
+		if h.c.in(2) {
+			envs[i].Rollout = h.rollout()
+		}
+	}
 	if h.c.in(2) {
 		envs[1].Soak = time.Duration(h.c.IntN(60)) * time.Second
 	}
@@ -81,6 +86,40 @@ func (h *history) begin() {
 	}
 }
 
+// rollout returns a random strategy with random numbers.
+func (h *history) rollout() andon.Rollout {
+	c := h.c
+	r := andon.Rollout{
+		Strategy: pick(c, andon.Strategies()), MaxUnavailable: c.IntN(3), MaxSurge: c.IntN(3),
+		Soak: time.Duration(c.IntN(20)) * time.Second, Warm: time.Duration(c.IntN(3)) * 5 * time.Minute,
+	}
+	for weight := 1 + c.IntN(50); r.Strategy == andon.Canary && weight < 100; weight += 1 + c.IntN(60) {
+		r.Canary = append(r.Canary, andon.CanaryStep{Weight: weight, Pause: time.Duration(c.IntN(120)) * time.Second})
+	}
+	if c.in(2) {
+		r.Watch = &andon.Watch{Errors: 1, Least: 20}
+	}
+	return r
+}
+
+// count lets the proxies have counted some requests, and the server hear of it.
+func (h *history) count() {
+	for _, key := range sorted(h.p.s.Places) {
+		id, watched := h.p.s.Watched(h.p.s.Places[key].Place)
+		if !watched {
+			continue
+		}
+		plan := h.p.s.Places[key].Active.Plan
+		n := int64(h.c.IntN(400))
+		groups := []andon.GroupStats{{Group: plan.Base, Ledger: id, Requests: 500, Errors: 1}, {Group: plan.Group, Ledger: id, Requests: n}}
+		if h.c.in(4) {
+			groups[1].Errors = n / 4
+		}
+		h.p.do(Judge{Deployment: id, Groups: groups})
+	}
+	h.p.do(Judge{Deployment: h.anyDeployment()}) // of one that is over, or counted nothing
+}
+
 // pipeline returns a random way to production.
 func (h *history) pipeline() *andon.Pipeline {
 	p := shopPipeline()
@@ -110,6 +149,8 @@ func (h *history) happen() {
 		h.worldActs()
 	case n < 72:
 		h.push()
+	case n < 74:
+		h.count()
 	case n < 84:
 		h.person()
 	case n < 92:
@@ -243,7 +284,7 @@ func (h *history) person() {
 			p.do(AddService{Service: p.service, Source: andon.Source{Trunk: "main"}})
 		default:
 			envs := andon.DefaultEnvironments()
-			envs[0].Soak = time.Duration(c.IntN(3)) * time.Second
+			envs[0].Rollout = h.rollout()
 			p.do(CreatePlant{Environments: envs})
 		}
 	}

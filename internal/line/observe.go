@@ -18,6 +18,7 @@ func (o Observe) decide(d *decision) error {
 		return err
 	}
 	d.s.hear(obs.Agent)
+	obs.Routes = withoutGroups(obs.Routes)
 	if obs.Full && d.s.matches(&obs) {
 		return nil
 	}
@@ -30,6 +31,16 @@ func (o Observe) decide(d *decision) error {
 	}
 	d.emit(andon.Observed{Observation: obs})
 	return nil
+}
+
+// withoutGroups leaves out the counts of groups, which would be most of the journal: Judge brings
+// them where they are wanted.
+func withoutGroups(routes []andon.RouteState) []andon.RouteState {
+	routes = slices.Clone(routes)
+	for i := range routes {
+		routes[i].Groups = nil
+	}
+	return routes
 }
 
 // checkEpoch refuses what comes from an older connection of an agent, or from one that was given

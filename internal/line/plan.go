@@ -43,6 +43,9 @@ func (s *State) planRelease(pl andon.Place, e *andon.Environment, release andon.
 	}
 	if kind == andon.DeployRollback { // as fast as it is safe: all at once, and no canary
 		plan.Rollout = andon.Rollout{Strategy: andon.BlueGreen}
+		if e.Strategy == andon.Replace { // on hosts that are never changed, also not back
+			plan.Strategy = andon.Replace
+		}
 	}
 	if release.Spec.Port > 0 {
 		plan.Hosts = []string{strings.ReplaceAll(e.Hosts, "{service}", string(pl.Service))}
@@ -59,13 +62,8 @@ func (s *State) complete(plan andon.Plan) andon.Plan {
 		return plan
 	}
 	plan.Previous, plan.Base = p.Live, p.Group
-	if plan.Kind == andon.DeployRollback {
-		for _, c := range p.Desired.Copies {
-			if c.Artifact == plan.Release.Artifact && c.Config == plan.Release.Config && c.Version == plan.Release.Version && c.Group != p.Group {
-				plan.Group = c.Group
-				break
-			}
-		}
+	if g := s.reusable(p, &plan); g != "" {
+		plan.Group = g
 	}
 	return plan
 }

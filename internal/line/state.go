@@ -188,6 +188,8 @@ type Place struct {
 	Queued      []*Deployment `json:"queued,omitempty"`      // asked for by people, in the order asked
 	Holder      *Holder       `json:"holder,omitempty"`      // the stage that has the place
 	Last        *Ended        `json:"last,omitempty"`        // the last deployment that ended
+	// Warm is the group that was live before and stays for going back to it; nil: there is none.
+	Warm *andon.Warm `json:"warm,omitempty"`
 	// Removing says that the service was removed: the place is forgotten when its copies stopped.
 	Removing bool `json:"removing,omitempty"`
 
@@ -222,6 +224,10 @@ type Deployment struct {
 	Reason  string        `json:"reason,omitempty"`
 	// Smokes holds the smoke test of each copy that has one.
 	Smokes map[andon.InstanceID]*deploy.Smoke `json:"smokes,omitempty"`
+	// Judgement is the newest one of the comparison with the old group; nil: there is none.
+	Judgement *andon.Judgement `json:"judgement,omitempty"`
+
+	looks int // how many looks at both groups were taken, as far as it is known; see Judge
 }
 
 // An Ended deployment is the last one of a place.

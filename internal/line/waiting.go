@@ -19,7 +19,7 @@ func (s *State) Waiting(now time.Time) []andon.Wait {
 		}
 	}
 	for _, key := range sorted(s.Places) {
-		if p := s.Places[key]; p.Active != nil || len(p.Queued) > 0 {
+		if p := s.Places[key]; p.waits() {
 			_, w := s.placeNext(p, now)
 			waits = append(waits, w...)
 		}
@@ -41,7 +41,7 @@ func (s *State) WaitingFor(name andon.ServiceName, now time.Time) []andon.Wait {
 	}
 	for _, env := range sorted(s.Environments) {
 		p := s.Places[andon.Place{Service: name, Environment: env}.Key()]
-		if p != nil && (p.Active != nil || len(p.Queued) > 0) {
+		if p != nil && p.waits() {
 			_, w := s.placeNext(p, now)
 			waits = append(waits, w...)
 		}
