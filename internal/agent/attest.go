@@ -96,7 +96,7 @@ func (a *Agent) count(ctx context.Context) {
 			c := andon.Counters{Epoch: epoch}
 			for _, s := range routes {
 				if len(s.Ledgers) > 0 {
-					c.Places = append(c.Places, andon.PlaceLedger{Place: s.Place, Ledgers: s.Ledgers})
+					c.Places = append(c.Places, andon.PlaceLedger{Place: s.Place, Ledgers: s.Ledgers, Groups: s.Groups})
 				}
 			}
 			slices.SortFunc(c.Places, func(x, y andon.PlaceLedger) int { return strings.Compare(x.Key(), y.Key()) })

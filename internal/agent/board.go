@@ -93,5 +93,6 @@ func (b *board) show() (map[andon.InstanceID]andon.InstanceState, map[andon.Plac
 // attested for their own sake.
 func sameRoute(x, y andon.RouteState) bool {
 	x.Ledgers, y.Ledgers = nil, nil
+	x.Groups, y.Groups = nil, nil
 	return reflect.DeepEqual(x, y)
 }

@@ -148,7 +148,7 @@ func TestAgent_CountsWhileCountersChange(t *testing.T) {
 			t.Errorf("in ten seconds of change the counters were told %d times", n)
 		}
 		last := w.plant.counts[len(w.plant.counts)-1]
-		if last.Epoch != 1 || len(last.Places) != 1 || last.Places[0].Ledgers[0].Served != 100 {
+		if last.Epoch != 1 || len(last.Places) != 1 || last.Places[0].Ledgers[0].Served != 100 || last.Places[0].Groups[0].Requests != 100 {
 			t.Errorf("the last counters are %+v", last)
 		}
 	})

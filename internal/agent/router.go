@@ -177,7 +177,7 @@ func (r *router) routeStates(desired []andon.Desired, state traffic.State) map[a
 			}
 			continue
 		}
-		rs := andon.RouteState{Place: d.Place, Generation: s.Generation, Targets: s.Targets, Address: s.Address, Ledgers: s.Ledgers}
+		rs := andon.RouteState{Place: d.Place, Generation: s.Generation, Targets: s.Targets, Address: s.Address, Ledgers: s.Ledgers, Groups: s.Groups}
 		serves := make(map[andon.InstanceID]bool, len(s.Targets))
 		for _, id := range s.Targets {
 			serves[id] = true

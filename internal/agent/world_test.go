@@ -400,6 +400,7 @@ func (f *trafficInMemory) State(ctx context.Context) (traffic.State, error) {
 			s.InFlight[id] = n
 		}
 		s.Ledgers = []andon.Ledger{{Deployment: r.Ledger, Served: f.served}}
+		s.Groups = []andon.GroupStats{{Group: "g", Ledger: r.Ledger, Requests: f.served}}
 		state.Routes = append(state.Routes, s)
 	}
 	return state, nil

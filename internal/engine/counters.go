@@ -11,24 +11,30 @@ import (
 // counters are the running ledgers that agents report. They live in memory only.
 type counters struct {
 	mu      sync.Mutex
-	byPlace map[andon.Place]map[andon.AgentName][]andon.Ledger
+	byPlace map[andon.Place]map[andon.AgentName]andon.PlaceLedger
 }
 
 func newCounters() *counters {
-	return &counters{byPlace: map[andon.Place]map[andon.AgentName][]andon.Ledger{}}
+	return &counters{byPlace: map[andon.Place]map[andon.AgentName]andon.PlaceLedger{}}
 }
 
 // Count takes the running ledgers of an agent's proxy; those of places that the agent has nothing
-// of are passed over.
+// of are passed over. Where a deployment compares its groups, the line looks at what all proxies
+// of the place have counted.
 func (e *Engine) Count(ctx context.Context, agent andon.AgentName, report andon.Counters) error {
 	if _, _, err := e.agents.hear(agent, report.Epoch, e.now()); err != nil {
 		return err
 	}
 	places := make([]andon.PlaceLedger, 0, len(report.Places))
+	var watched []watchedPlace
 	err := e.View(ctx, func(s *line.State) {
 		for _, p := range report.Places {
-			if s.Keeps(agent, p.Place) {
-				places = append(places, p)
+			if !s.Keeps(agent, p.Place) {
+				continue
+			}
+			places = append(places, p)
+			if id, ok := s.Watched(p.Place); ok {
+				watched = append(watched, watchedPlace{p.Place, id})
 			}
 		}
 	})
@@ -36,7 +42,30 @@ func (e *Engine) Count(ctx context.Context, agent andon.AgentName, report andon.
 		return err
 	}
 	e.counters.take(agent, places)
+	for _, w := range watched {
+		judge := line.Judge{Deployment: w.deployment, Groups: e.counters.groups(w.place)}
+		if _, err := e.Do(ctx, andon.ActorLine, judge); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// A watchedPlace is one whose active deployment compares its groups.
+type watchedPlace struct {
+	place      andon.Place
+	deployment andon.DeploymentID
+}
+
+// groups returns what all proxies of a place counted of each group.
+func (c *counters) groups(place andon.Place) []andon.GroupStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var groups []andon.GroupStats
+	for _, told := range c.byPlace[place] {
+		groups = append(groups, told.Groups...)
+	}
+	return groups
 }
 
 func (c *counters) take(agent andon.AgentName, places []andon.PlaceLedger) {
@@ -45,10 +74,10 @@ func (c *counters) take(agent andon.AgentName, places []andon.PlaceLedger) {
 	for _, p := range places {
 		byAgent := c.byPlace[p.Place]
 		if byAgent == nil {
-			byAgent = map[andon.AgentName][]andon.Ledger{}
+			byAgent = map[andon.AgentName]andon.PlaceLedger{}
 			c.byPlace[p.Place] = byAgent
 		}
-		byAgent[agent] = p.Ledgers
+		byAgent[agent] = p
 	}
 }
 
@@ -59,8 +88,8 @@ func (e *Engine) Ledgers(place andon.Place) []andon.Ledger {
 	defer e.counters.mu.Unlock()
 	var sum []andon.Ledger
 	at := map[andon.DeploymentID]int{}
-	for _, ledgers := range e.counters.byPlace[place] {
-		for _, l := range ledgers {
+	for _, told := range e.counters.byPlace[place] {
+		for _, l := range told.Ledgers {
 			i, ok := at[l.Deployment]
 			if !ok {
 				at[l.Deployment] = len(sum)

@@ -40,6 +40,7 @@ type RouteState struct {
 	InFlight   map[andon.InstanceID]int64 // requests and upgraded connections, of targets in the route and draining ones
 	Address    string                     // 127.0.0.1:PORT: a listener for this route alone, whatever the Host header says; empty: the driver has none
 	Ledgers    []andon.Ledger             // of the newest deployments, oldest first, at most KeptLedgers
+	Groups     []andon.GroupStats         // of the same deployments; a driver that cannot tell groups apart gives none
 }
 
 // KeptLedgers is how many deployments of a place keep their running ledgers in the driver.
