@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/andon-cd/andon/api"
 	"github.com/andon-cd/andon/internal/andon"
@@ -159,30 +158,4 @@ func inGroup(id andon.InstanceID, group andon.GroupID) bool {
 	rest := string(id)
 	prefix := string(group) + "."
 	return len(rest) > len(prefix) && rest[:len(prefix)] == prefix
-}
-
-// planSteps says in words what the deployment will do.
-func planSteps(p andon.Plan) []api.PlanStep {
-	copies := count(p.Release.Spec.Instances, "copy", "copies")
-	steps := []api.PlanStep{{Step: api.StepPlacing, Does: "start " + copies + " of version " + p.Release.Version.String() + " and wait until they are healthy"}}
-	if len(p.Release.Smoke) > 0 {
-		steps = append(steps, api.PlanStep{Step: api.StepSmoking, Does: "run " + count(len(p.Release.Smoke), "smoke test", "smoke tests") + " against each of them before it has traffic"})
-	}
-	if len(p.Hosts) > 0 {
-		how := "move all traffic to them at once"
-		if p.Strategy == andon.Rolling {
-			how = "move traffic to them, one copy at a time"
-		}
-		steps = append(steps, api.PlanStep{Step: api.StepSwitching, Does: how})
-	}
-	if p.Soak > 0 {
-		steps = append(steps, api.PlanStep{Step: api.StepSoaking, Does: "watch them for " + p.Soak.Round(time.Millisecond).String()})
-	}
-	if p.Previous != nil {
-		if len(p.Hosts) > 0 {
-			steps = append(steps, api.PlanStep{Step: api.StepDraining, Does: "let requests on the old copies end, for at most " + p.Previous.Spec.Drain.String()})
-		}
-		steps = append(steps, api.PlanStep{Step: api.StepRemoving, Does: "stop " + count(p.Previous.Spec.Instances, "copy", "copies") + " of version " + p.Previous.Version.String()})
-	}
-	return steps
 }
