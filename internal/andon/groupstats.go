@@ -14,7 +14,8 @@ import (
 // A proxy starts with zeros when it first sends a request of that ledger to a copy of the group,
 // never counts down, and keeps those of as many ledgers as it keeps Ledgers of. Counts are of
 // requests whose answer has ended. Upgraded connections (websockets) are not counted, and neither
-// are requests that their client ended: they say nothing of the group.
+// are requests that their client ended or that were cut off when a drain time was over: they say
+// nothing of the group.
 type GroupStats struct {
 	Group    GroupID      `json:"group"`
 	Ledger   DeploymentID `json:"ledger"`

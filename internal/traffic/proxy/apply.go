@@ -100,15 +100,16 @@ func (s *server) newRoute(spec traffic.Route, led *ledger, old *route) *route {
 		return newTarget(t.Instance, t.Address, s.drained)
 	}
 	r := &route{spec: spec, ledger: led}
-	var weights []int64
 	for _, t := range spec.Targets {
-		r.targets = append(r.targets, choice{find(t), int64(t.Weight)})
-		weights = append(weights, int64(t.Weight))
+		r.targets = append(r.targets, choice{find(t), int64(t.Weight), s.ledgers.group(led, t.Instance.Group())})
 	}
 	for _, t := range spec.Draining {
 		r.draining = append(r.draining, find(t))
 	}
-	r.turns = turns(weights)
+	r.share()
+	if old != nil {
+		r.turn.Store(old.turn.Load()) // or frequent changes would always begin with the heaviest
+	}
 	return r
 }
 
@@ -230,7 +231,7 @@ func (s *server) state() traffic.State {
 	defer s.mu.Unlock()
 	var state traffic.State
 	for p, r := range s.table.Load().places.all {
-		rs := traffic.RouteState{Place: p, Generation: r.spec.Generation, InFlight: map[andon.InstanceID]int64{}, Ledgers: s.ledgers.of(p)}
+		rs := traffic.RouteState{Place: p, Generation: r.spec.Generation, InFlight: map[andon.InstanceID]int64{}, Ledgers: s.ledgers.of(p), Groups: s.ledgers.groupsOf(p)}
 		for _, c := range r.targets {
 			rs.Targets = append(rs.Targets, c.instance)
 		}

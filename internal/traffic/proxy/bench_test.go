@@ -64,3 +64,16 @@ func BenchmarkCarry(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAttempt is what counting by group adds to a request.
+func BenchmarkAttempt(b *testing.B) {
+	s, routes := benchServer(b, "127.0.0.1:1", 1)
+	group := s.table.Load().route(routes[0].Place).targets[0].group
+	b.ReportAllocs()
+	for b.Loop() {
+		began := clock()
+		a := attempt{group: group, bucket: -1}
+		a.answered(http.StatusOK, clock()-began)
+		a.end(false)
+	}
+}

@@ -73,11 +73,15 @@ func (s *server) assign(f *flight, find lookup, avoid *target) (*route, bool) {
 		if rt == nil {
 			return nil, false
 		}
-		t := rt.pick(avoid)
-		if t == nil {
+		c := rt.pick(avoid)
+		if c == nil {
 			return rt, false
 		}
-		if t.begin(f) {
+		if c.begin(f) {
+			f.attempt = attempt{bucket: -1}
+			if f.ledger == nil || f.ledger == rt.ledger { // else a switch came between two attempts
+				f.attempt.group = c.group
+			}
 			return rt, true
 		}
 		// The route was switched between the two: the next table has another target. The loop

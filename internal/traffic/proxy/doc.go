@@ -35,6 +35,6 @@
 //
 // In DIR the proxy keeps routes.log (what it was told last, so that it serves at once when it
 // starts again), counters.map (the ledgers, a mapped file that survives any death of the
-// process, see countersFile), lane.0 and lane.1 (locks, see lanes.go), address (the
+// process, see slotFile), groups.map (what each group answered, alike), lane.0 and lane.1 (locks, see lanes.go), address (the
 // public addresses that port 0 became) and proxy.log.
 package proxy

@@ -19,6 +19,7 @@ type flight struct {
 	small   []byte // a small body of the request
 	head    []byte // the answer's head
 
+	attempt        attempt // at the target
 	target         *target
 	next, previous *flight
 	switched       *ledger       // set when the route was switched away under the flight
@@ -78,8 +79,12 @@ func (f *flight) count(o outcome) {
 	switch lane := f.ledger.lane; o {
 	case served:
 		lane.served.Add(1)
+		f.attempt.end(false)
 	case failed:
 		lane.failed.Add(1)
+		if f.aborted() != cutOff { // that was the proxy's own doing
+			f.attempt.end(true)
+		}
 	case gone:
 		lane.clientGone.Add(1)
 	}

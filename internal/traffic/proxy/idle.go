@@ -10,9 +10,10 @@ import (
 // An upstreamConn is a connection to a copy that speaks HTTP/1.1.
 type upstreamConn struct {
 	net.Conn
-	reader *bufio.Reader
-	idleAt time.Duration // by the clock, when it was put into the pool
-	reused bool
+	reader   *bufio.Reader
+	idleAt   time.Duration // by the clock, when it was put into the pool
+	reused   bool
+	doubtful bool // it was idle for so long before this request that the copy may just have closed it
 }
 
 const (
@@ -38,7 +39,8 @@ func (p *idlePool) take(fresh bool) *upstreamConn {
 		return nil
 	}
 	c := p.conns[n-1]
-	if fresh && clock()-c.idleAt > doubtfulIdle {
+	c.doubtful = clock()-c.idleAt > doubtfulIdle
+	if fresh && c.doubtful {
 		return nil
 	}
 	p.conns[n-1] = nil

@@ -3,7 +3,6 @@ package proxy
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -19,6 +18,7 @@ type ledger struct {
 	deployment andon.DeploymentID
 	slot       *slot
 	lane       *lane
+	groups     []*group // guarded by the ledgers
 }
 
 // read returns the counters of all processes together. Read one after the other while
@@ -58,35 +58,34 @@ func (l *ledger) drainedAfter(ms int64, cut bool) {
 	}
 }
 
-// ledgers are the ledgers of every place, in the counters file. Only the process that takes
+// ledgers are the ledgers of every place, in the counters files. Only the process that takes
 // new requests opens and drops them.
 type ledgers struct {
-	dir  string
-	lock *laneLock
-	file *countersFile
+	dir       string
+	lock      *laneLock
+	log       *slog.Logger
+	file      *countersFile
+	groupFile *groupsFile
 
 	mu      sync.Mutex
 	places  map[string][]*ledger // by Place.Key, oldest first
-	dropped []*slot              // still in use by requests in flight, free afterwards
+	dropped []*ledger            // still in use by requests in flight, free afterwards
 	order   uint64
 }
 
 // openLedgers takes a lane of the counters file and counts as unknown what its last process
 // left in flight. If the file is corrupt it starts a new one, and says so.
 func openLedgers(dir string, lock *laneLock, log *slog.Logger) (*ledgers, error) {
-	path := filepath.Join(dir, "counters.map")
-	file, err := openCountersFile(path)
-	if errors.Is(err, errCorrupt) {
-		log.Error("the ledgers cannot be read: counting starts anew, the old file is kept beside it", "file", path+".corrupt", "error", err)
-		if err := os.Rename(path, path+".corrupt"); err != nil {
-			return nil, err
-		}
-		file, err = openCountersFile(path)
-	}
+	file, err := openOrAnew[slot](filepath.Join(dir, "counters.map"), countersMagic, log)
 	if err != nil {
 		return nil, err
 	}
-	l := &ledgers{dir: dir, lock: lock, file: file, places: map[string][]*ledger{}}
+	groups, err := openOrAnew[groupSlot](filepath.Join(dir, "groups.map"), groupsMagic, log)
+	if err != nil {
+		file.close()
+		return nil, err
+	}
+	l := &ledgers{dir: dir, lock: lock, log: log, file: file, groupFile: groups, places: map[string][]*ledger{}}
 	for s := range file.slots {
 		if s.used == 0 {
 			continue
@@ -100,8 +99,22 @@ func openLedgers(dir string, lock *laneLock, log *slog.Logger) (*ledgers, error)
 		slices.SortFunc(of, func(a, b *ledger) int { return cmp.Compare(a.slot.order, b.slot.order) })
 		l.places[key] = l.newest(of)
 	}
+	l.loadGroups()
 	l.settleOther()
 	return l, nil
+}
+
+// openOrAnew opens a file of counters, or in the place of a corrupt one a new one.
+func openOrAnew[S any, P slotOf[S]](path, magic string, log *slog.Logger) (*slotFile[S, P], error) {
+	file, err := openSlotFile[S, P](path, magic)
+	if !errors.Is(err, errCorrupt) {
+		return file, err
+	}
+	log.Error("the ledgers cannot be read: counting starts anew, the old file is kept beside it", "file", path+".corrupt", "error", err)
+	if err := os.Rename(path, path+".corrupt"); err != nil {
+		return nil, err
+	}
+	return openSlotFile[S, P](path, magic)
 }
 
 func (l *ledgers) handle(s *slot, deployment string) *ledger {
@@ -118,41 +131,19 @@ func (l *ledgers) open(p andon.Place, d andon.DeploymentID) (*ledger, error) {
 			return have, nil
 		}
 	}
-	s, err := l.freeSlot()
+	l.release()
+	s, err := l.file.take()
 	if err != nil {
 		return nil, err
 	}
 	if err := s.assign(key, string(d), l.order+1); err != nil {
+		l.file.put(s)
 		return nil, andon.Errorf(andon.KindInvalid, "The proxy cannot count for %s.", d).Because(err)
 	}
 	l.order++
 	made := l.handle(s, string(d))
 	l.places[key] = l.newest(append(l.places[key], made))
 	return made, nil
-}
-
-// freeSlot returns a slot that counts for nothing.
-func (l *ledgers) freeSlot() (*slot, error) {
-	l.dropped = slices.DeleteFunc(l.dropped, func(s *slot) bool {
-		if s.inFlight() > 0 {
-			return false
-		}
-		s.release()
-		return true
-	})
-	for s := range l.file.slots {
-		if s.used == 0 {
-			return s, nil
-		}
-	}
-	full := len(l.file.segments)
-	if err := l.file.grow(); err != nil {
-		return nil, fmt.Errorf("the ledgers' file cannot grow: %w", err)
-	}
-	for s := range (&countersFile{segments: l.file.segments[full:]}).slots {
-		return s, nil
-	}
-	return nil, errors.New("a new segment has no slot")
 }
 
 // newest drops what is more than traffic.KeptLedgers and returns the rest.
@@ -165,10 +156,22 @@ func (l *ledgers) newest(of []*ledger) []*ledger {
 	return slices.Clone(of[extra:])
 }
 
-func (l *ledgers) drop(of []*ledger) {
-	for _, led := range of {
-		l.dropped = append(l.dropped, led.slot)
-	}
+func (l *ledgers) drop(of []*ledger) { l.dropped = append(l.dropped, of...) }
+
+// release frees the slots of dropped ledgers for which no request is in flight any more.
+func (l *ledgers) release() {
+	l.dropped = slices.DeleteFunc(l.dropped, func(led *ledger) bool {
+		if led.slot.inFlight() > 0 {
+			return false
+		}
+		for _, g := range led.groups {
+			g.slot.release()
+			l.groupFile.put(g.slot)
+		}
+		led.slot.release()
+		l.file.put(led.slot)
+		return true
+	})
 }
 
 // keepOnly drops the ledgers of every place for which keep is false.
@@ -214,5 +217,6 @@ func (l *ledgers) settleOther() {
 // close unmaps the file: no ledger may be used any more.
 func (l *ledgers) close() {
 	l.file.close()
+	l.groupFile.close()
 	l.lock.unlock()
 }

@@ -4,7 +4,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/traffic"
@@ -89,12 +91,10 @@ func TestLedgers_DoNotReuseASlotThatIsInUse(t *testing.T) {
 		t.Errorf("the file grew to %d segments for %d ledgers", len(l.file.segments), traffic.KeptLedgers)
 	}
 	first.lane.served.Add(1)
-	for n := range int64(2 * segmentSlots) {
-		if openLedger(t, l, int64(len(used))+n+2).slot == first.slot {
-			return
-		}
+	openLedger(t, l, int64(len(used))+2)
+	if !slices.Contains(l.file.unused, first.slot) {
+		t.Error("the slot is never used again")
 	}
-	t.Error("the slot is never used again")
 }
 
 func TestLedgers_GrowTheFile(t *testing.T) {
@@ -146,5 +146,43 @@ func TestLedgers_StartAnewWhenTheFileIsNotTheirs(t *testing.T) {
 				t.Errorf("the old file is not kept: %v", err)
 			}
 		})
+	}
+}
+
+func TestLedgers_KeepTheGroupsOfEachOverARestart(t *testing.T) {
+	dir := t.TempDir()
+	first := openTestLedgers(t, dir)
+	led := openLedger(t, first, 2)
+	for _, id := range []andon.GroupID{"shop.production.1", "shop.production.2"} {
+		a := attempt{group: first.group(led, id), bucket: -1}
+		a.answered(500, 3*time.Millisecond)
+		a.end(false)
+		a.end(false) // it counts once
+	}
+	first.group(led, "shop.production.3") // never had a request
+	first.close()
+
+	again := openTestLedgers(t, dir)
+	defer again.close()
+	groups := again.groupsOf(testPlace)
+	if len(groups) != 2 {
+		t.Fatalf("groups %+v, want two", groups)
+	}
+	for _, g := range groups {
+		bucket := andon.LatencyBucket(andon.LatencyBounds(), 3*time.Millisecond)
+		if g.Ledger != led.deployment || g.Requests != 1 || g.Errors != 1 || len(g.Latency) != bucket+1 || g.Latency[bucket] != 1 {
+			t.Errorf("group %+v", g)
+		}
+	}
+	for n := range int64(traffic.KeptLedgers + 1) {
+		openLedger(t, again, n+3)
+	}
+	if groups := again.groupsOf(testPlace); len(groups) != 0 {
+		t.Errorf("groups %+v of a ledger that is not kept", groups)
+	}
+	for s := range again.groupFile.slots {
+		if s.inUse() {
+			t.Errorf("the slot of %s is in use", s.group[:s.groupLen])
+		}
 	}
 }

@@ -78,7 +78,7 @@ func subject(t *testing.T, protocols *http.Protocols) traffictest.Subject {
 	d := open(t, config(t, t.TempDir()))
 	c := client(t, d.Addr())
 	c.Transport.(*http.Transport).Protocols = protocols
-	return traffictest.Subject{Traffic: d, Do: c.Do, Addr: d.Addr()}
+	return traffictest.Subject{Traffic: d, Do: c.Do, Addr: d.Addr(), Groups: true}
 }
 
 func TestProxyConforms(t *testing.T) {

@@ -62,7 +62,7 @@ func (s *server) send(f *flight, w http.ResponseWriter, out *outgoing, find look
 	repeatable := isIdempotent(out.r.Method) && out.upload == nil && out.upgrade == ""
 	for attempt := 1; ; attempt++ {
 		c, err := f.connect(s, out.r.Context(), repeatable && attempt == 1)
-		again := err != nil
+		again, theirs := err != nil, true
 		if err == nil {
 			var a answer
 			var started bool
@@ -71,12 +71,16 @@ func (s *server) send(f *flight, w http.ResponseWriter, out *outgoing, find look
 				return c, a, nil
 			}
 			again = repeatable && c.reused && !started
+			theirs = !again || !c.doubtful // an idle connection may be closed: that is no fault of the copy
 			f.detach()
 			c.Close()
 			out.finish(f)
 		}
 		if !again || attempt == maxAttempts || f.aborted() != notAborted {
 			return nil, answer{}, err
+		}
+		if theirs {
+			f.attempt.end(true)
 		}
 		if !s.reassign(f, find) {
 			return nil, answer{}, err
@@ -142,6 +146,10 @@ func (f *flight) ask(w http.ResponseWriter, c *upstreamConn, out *outgoing) (a a
 	defer f.waitingSince.Store(0)
 	for range maxInterim {
 		var some bool
+		var began time.Duration
+		if _, err := c.reader.Peek(1); err == nil {
+			began = clock()
+		}
 		a, some, err = f.readHead(c.reader, r.Method, w.Header())
 		started = started || some
 		switch {
@@ -159,11 +167,13 @@ func (f *flight) ask(w http.ResponseWriter, c *upstreamConn, out *outgoing) (a a
 			if out.upgrade == "" || a.upgrade == "" {
 				return a, true, errMalformed
 			}
+			f.attempt.group = nil // upgraded connections say nothing of the group
 			return a, true, nil
 		case a.status < 200:
 			w.WriteHeader(a.status)
 			clear(w.Header())
 		default:
+			f.attempt.answered(a.status, began-time.Duration(f.waitingSince.Load()))
 			return a, true, nil
 		}
 	}

@@ -35,13 +35,14 @@ func (t *table) routeOf(host string) *route {
 	return r
 }
 
-// A route is what the proxy does for one place. But for the counter it never changes.
+// A route is what the proxy does for one place. But for the counters it never changes.
 type route struct {
 	spec     traffic.Route
 	targets  []choice
+	shares   []*share
 	draining []*target
 	ledger   *ledger
-	turns    []uint16 // indexes of targets, in the order and number of their weights
+	turns    []uint16 // indexes of shares, in the order and number of their weights
 	turn     atomic.Uint32
 }
 
@@ -49,6 +50,42 @@ type route struct {
 type choice struct {
 	*target
 	weight int64
+	group  *group // counts what it answers; nil: nothing does
+}
+
+// A share is the targets of one group. What a group gets of the requests is exactly what its
+// targets' weights say: that is how a canary is dosed. Within the group load counts as well.
+type share struct {
+	choices []*choice
+	turns   []uint16 // indexes of choices
+	turn    atomic.Uint32
+}
+
+// share groups the route's targets, once all are there.
+func (r *route) share() {
+	byGroup := map[andon.GroupID]*share{}
+	totals := map[*share]int64{}
+	for i := range r.targets {
+		c := &r.targets[i]
+		sh := byGroup[c.instance.Group()]
+		if sh == nil {
+			sh = &share{}
+			byGroup[c.instance.Group()] = sh
+			r.shares = append(r.shares, sh)
+		}
+		sh.choices = append(sh.choices, c)
+		totals[sh] += c.weight
+	}
+	var weights []int64
+	for _, sh := range r.shares {
+		weights = append(weights, totals[sh])
+		var within []int64
+		for _, c := range sh.choices {
+			within = append(within, c.weight)
+		}
+		sh.turns = turns(within)
+	}
+	r.turns = turns(weights)
 }
 
 // maxTurns bounds the length of a round; weights are scaled down to it.
@@ -92,25 +129,46 @@ func divisor(weights []int64) int64 {
 	return d
 }
 
-// pick chooses who gets the next request: whose turn it is, unless another would have fewer in
-// flight for its weight even with the request than that one has without it. It passes over
-// the excluded target, and prefers those that are not suspect. It returns nil if the route has
-// no (other) target.
-func (r *route) pick(except *target) *target {
-	if len(r.targets) == 0 {
+// pick chooses who gets the next request: one of the group whose turn it is, unless that has
+// nobody but the excluded target or suspect ones. It returns nil if the route has no (other) target.
+func (r *route) pick(except *target) *choice {
+	switch len(r.shares) {
+	case 0:
 		return nil
-	}
-	if len(r.targets) == 1 {
-		if t := r.targets[0].target; t != except {
-			return t
-		}
-		return nil
+	case 1:
+		c, _ := r.shares[0].pick(except)
+		return c
 	}
 	first := int(r.turns[(r.turn.Add(1)-1)%uint32(len(r.turns))])
+	var fallback *choice
+	for i := range r.shares {
+		c, suspect := r.shares[(first+i)%len(r.shares)].pick(except)
+		if c != nil && !suspect {
+			return c
+		}
+		if fallback == nil {
+			fallback = c
+		}
+	}
+	return fallback
+}
+
+// pick chooses within the group: whose turn it is, unless another would have fewer in flight for
+// its weight even with the request than that one has without it. It passes over the excluded
+// target, and prefers those that are not suspect.
+func (sh *share) pick(except *target) (best *choice, bestSuspect bool) {
 	now := int64(clock())
-	best, bestSuspect, bestLoad := choice{}, false, int64(0)
-	for i := range r.targets {
-		c := r.targets[(first+i)%len(r.targets)]
+	if len(sh.choices) == 1 {
+		c := sh.choices[0]
+		if c.target == except {
+			return nil, false
+		}
+		return c, c.suspect.Load() > now
+	}
+	first := int(sh.turns[(sh.turn.Add(1)-1)%uint32(len(sh.turns))])
+	var bestLoad int64
+	for i := range sh.choices {
+		c := sh.choices[(first+i)%len(sh.choices)]
 		if c.target == except {
 			continue
 		}
@@ -118,12 +176,11 @@ func (r *route) pick(except *target) *target {
 		if i > 0 {
 			load++
 		}
-		better := load*best.weight < bestLoad*c.weight
-		if best.target == nil || bestSuspect && !suspect || bestSuspect == suspect && better {
+		if best == nil || bestSuspect && !suspect || bestSuspect == suspect && load*best.weight < bestLoad*c.weight {
 			best, bestSuspect, bestLoad = c, suspect, load
 		}
 	}
-	return best.target
+	return best, bestSuspect
 }
 
 // all yields every target of the route, those that drain too.

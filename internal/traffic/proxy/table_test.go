@@ -11,11 +11,14 @@ import (
 	"github.com/andon-cd/andon/internal/traffic"
 )
 
-func testRoute(weights ...int64) *route {
-	r := &route{turns: turns(weights)}
+// testRoute has a target of that weight for each, in groups of size.
+func testRoute(size int, weights ...int64) *route {
+	r := &route{}
 	for i, w := range weights {
-		r.targets = append(r.targets, choice{newTarget(andon.InstanceID(fmt.Sprint(i)), "127.0.0.1:1", func() {}), w})
+		id := andon.NewInstanceID(andon.GroupID(fmt.Sprintf("shop.production.%d", i/size)), i%size)
+		r.targets = append(r.targets, choice{target: newTarget(id, "127.0.0.1:1", func() {}), weight: w})
 	}
+	r.share()
 	return r
 }
 
@@ -33,37 +36,53 @@ func TestTurns_AreSpreadByWeight(t *testing.T) {
 }
 
 func TestPick_PrefersWhoHasLessInFlightForItsWeight(t *testing.T) {
-	r := testRoute(1, 1, 1)
+	r := testRoute(3, 1, 1, 1)
 	r.targets[0].load.Store(5)
 	r.targets[1].load.Store(5)
 	for range 6 {
-		if got := r.pick(nil); got != r.targets[2].target {
+		if got := r.pick(nil); got.target != r.targets[2].target {
 			t.Errorf("picked %s", got.instance)
 		}
 	}
-	canary := testRoute(9, 1)
-	canary.targets[0].load.Store(1) // one request at the heavy one is no reason to leave it
+	uneven := testRoute(2, 9, 1)
+	uneven.targets[0].load.Store(1) // one request at the heavy one is no reason to leave it
 	count := map[andon.InstanceID]int{}
 	for range 100 {
-		count[canary.pick(nil).instance]++
+		count[uneven.pick(nil).instance]++
 	}
-	if count["1"] != 10 {
+	if count[uneven.targets[1].instance] != 10 {
 		t.Errorf("shares %v, want 10 for the light one", count)
 	}
 }
 
+func TestPick_DosesTheGroupsWhateverTheirLoad(t *testing.T) {
+	r := testRoute(3, 95_000/3, 95_000/3, 95_000/3, 2_500, 2_500)
+	r.targets[3].load.Store(1000)
+	r.targets[4].load.Store(900)
+	count := map[andon.InstanceID]int{}
+	for range 10_000 {
+		count[r.pick(nil).instance]++
+	}
+	light := count[r.targets[3].instance] + count[r.targets[4].instance]
+	if light < 495 || light > 505 || count[r.targets[3].instance] != 0 {
+		t.Errorf("shares %v: want 500 of 10,000 for the light group, and those for its less busy copy", count)
+	}
+}
+
 func TestPick_PassesOverTheExcludedAndTheSuspect(t *testing.T) {
-	r := testRoute(1, 1)
-	r.targets[0].suspect.Store(int64(clock() + suspicion))
-	for range 4 {
-		if got := r.pick(nil); got != r.targets[1].target {
-			t.Errorf("picked the suspect %s", got.instance)
-		}
-		if got := r.pick(r.targets[1].target); got != r.targets[0].target {
-			t.Errorf("picked %v although only the suspect is left", got)
+	for _, size := range []int{1, 2} {
+		r := testRoute(size, 1, 1)
+		r.targets[0].suspect.Store(int64(clock() + suspicion))
+		for range 4 {
+			if got := r.pick(nil); got.target != r.targets[1].target {
+				t.Errorf("picked the suspect %s", got.instance)
+			}
+			if got := r.pick(r.targets[1].target); got.target != r.targets[0].target {
+				t.Errorf("picked %v although only the suspect is left", got)
+			}
 		}
 	}
-	if got := testRoute().pick(nil); got != nil {
+	if got := testRoute(1).pick(nil); got != nil {
 		t.Errorf("picked %v of none", got)
 	}
 }

@@ -36,6 +36,9 @@ func (b *bench) copy(n int64, i int) *copyOf {
 		case <-r.Context().Done():
 		}
 	})
+	mux.HandleFunc("/fail", func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, string(name), http.StatusInternalServerError)
+	})
 	mux.HandleFunc("/socket", func(w http.ResponseWriter, r *http.Request) { echoSocket(w, r) })
 	mux.HandleFunc("/events", c.events)
 	mux.HandleFunc("/upload", func(w http.ResponseWriter, r *http.Request) {

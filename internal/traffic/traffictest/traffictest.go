@@ -23,6 +23,8 @@ type Subject struct {
 	// Addr is where clients connect; empty: the driver moves no bytes, and what concerns only
 	// bytes (websockets, streams, uploads) is not tested.
 	Addr string
+	// Groups says that the driver counts what each group answers (traffic.RouteState.Groups).
+	Groups bool
 }
 
 // Run runs the suite. The factory gives each test a driver without routes.
@@ -36,6 +38,8 @@ func Run(t *testing.T, factory func(t *testing.T) Subject) {
 		{"AnswersForUnknownHosts", false, answersForUnknownHosts},
 		{"AnswersWithoutTargets", false, answersWithoutTargets},
 		{"SharesByWeight", true, sharesByWeight},
+		{"SharesExactlyBetweenGroups", true, sharesExactlyBetweenGroups},
+		{"CountsWhatEachGroupAnswers", true, countsWhatEachGroupAnswers},
 		{"ReportsGenerationAndTargets", false, reportsGenerationAndTargets},
 		{"AppliesTheSameTwice", false, appliesTheSameTwice},
 		{"RefusesAllOrNothing", false, refusesAllOrNothing},
