@@ -11,6 +11,7 @@ import (
 
 	"github.com/andon-cd/andon/api"
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/form"
 	"github.com/andon-cd/andon/internal/pipeline"
 )
 
@@ -52,7 +53,7 @@ func (cmd *checkCmd) Run(c *call) error {
 	case answer.Valid:
 		fmt.Fprintf(c.out, "%s is valid: %s goes through %s.\n", name, answer.Service, strings.Join(answer.Stages, " → "))
 	default:
-		fmt.Fprint(c.err, pipeline.Format(problems))
+		fmt.Fprint(c.err, form.Format(problems))
 		return codeError(exitFailed)
 	}
 	return nil
@@ -65,14 +66,14 @@ func readPipeline(in io.Reader, path string) (name string, p *andon.Pipeline, pr
 	if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
 		name = filepath.Join(path, pipelineFile)
 	}
-	text, err := readAtMost(in, name, pipeline.MaxSize+1)
+	text, err := readAtMost(in, name, form.MaxSize+1)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return name, nil, nil, andon.Errorf(andon.KindNotFound, "there is no %s", name).
 			WithHint("Write one with `andon init`, at the top of the repository.").Because(err)
 	case err != nil:
 		return name, nil, nil, andon.Errorf(andon.KindInvalid, "%s cannot be read: %s", name, reason(err)).
-			WithHint("An andon.yaml is a text file of at most %d KiB.", pipeline.MaxSize>>10).Because(err)
+			WithHint("An andon.yaml is a text file of at most %d KiB.", form.MaxSize>>10).Because(err)
 	}
 	p, problems = pipeline.Parse(name, text, plantEnvironments())
 	return name, p, problems, nil

@@ -8,7 +8,7 @@ import (
 	"github.com/andon-cd/andon/api"
 	"github.com/andon-cd/andon/internal/agent/runner"
 	"github.com/andon-cd/andon/internal/andon"
-	"github.com/andon-cd/andon/internal/pipeline"
+	"github.com/andon-cd/andon/internal/form"
 )
 
 type runCmd struct {
@@ -52,7 +52,7 @@ func (cmd *runCmd) Run(c *call) error {
 		if c.json {
 			return problems[0]
 		}
-		fmt.Fprint(c.err, pipeline.Format(problems))
+		fmt.Fprint(c.err, form.Format(problems))
 		return codeError(exitFailed)
 	}
 	output := c.out

@@ -14,7 +14,7 @@ import (
 
 	"github.com/andon-cd/andon/api"
 	"github.com/andon-cd/andon/internal/andon"
-	"github.com/andon-cd/andon/internal/pipeline"
+	"github.com/andon-cd/andon/internal/form"
 )
 
 // A terminal is what a command reads and writes, and the environment that it is called in.
@@ -56,7 +56,7 @@ func (t *terminal) fail(err error, asJSON bool) int {
 // problem returns an error as people read it: the sentence, where it is, and what to do.
 func problem(e *api.Error, p palette) string {
 	if e.File != "" {
-		return pipeline.Format([]*andon.Error{{
+		return form.Format([]*andon.Error{{
 			Kind: andon.Kind(e.Kind), Message: e.Message, Hint: capital(e.Hint),
 			File: e.File, Line: e.Line, Column: e.Column, Source: e.Source,
 		}})

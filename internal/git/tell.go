@@ -7,15 +7,15 @@ import (
 
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/engine"
+	"github.com/andon-cd/andon/internal/form"
 	"github.com/andon-cd/andon/internal/line"
-	"github.com/andon-cd/andon/internal/pipeline"
 )
 
 // explain returns what is wrong with the tip of a branch.
 func explain(service andon.ServiceName, m move, problems []*andon.Error) string {
 	branch, _ := m.branch()
 	return fmt.Sprintf("andon: refused: commit %s of %s cannot become a version of %s\n\n", m.new.Short(), branch, service) +
-		pipeline.Format(problems) + "\n"
+		form.Format(problems) + "\n"
 }
 
 // tell returns what the pusher reads of a branch that the line has taken.

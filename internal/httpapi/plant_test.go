@@ -24,6 +24,7 @@ import (
 	"github.com/andon-cd/andon/internal/journal/sqlite"
 	"github.com/andon-cd/andon/internal/line"
 	"github.com/andon-cd/andon/internal/logs"
+	"github.com/andon-cd/andon/internal/form"
 	"github.com/andon-cd/andon/internal/pipeline"
 	"github.com/andon-cd/andon/internal/secret"
 )
@@ -178,7 +179,7 @@ func (p *plant) push(letter, branch, subject, yaml string) engine.Result {
 	p.t.Helper()
 	parsed, problems := pipeline.Parse("andon.yaml", []byte(yaml), nil)
 	if len(problems) > 0 {
-		p.t.Fatal(pipeline.Format(problems))
+		p.t.Fatal(form.Format(problems))
 	}
 	return p.do(line.Push{
 		Service: parsed.Service, Source: andon.Source{Trunk: "main"}, Branch: branch, Commit: andon.CommitID(strings.Repeat(letter, 40)),

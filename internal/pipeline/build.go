@@ -4,30 +4,31 @@ import (
 	"path"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/form"
 )
 
 // build returns the pipeline that a file says, with every default filled in. It is only of
 // use when the file has no problems.
-func build(root *node) *andon.Pipeline {
+func build(root *form.Node) *andon.Pipeline {
 	return &andon.Pipeline{
-		Service:      andon.ServiceName(root.get("service").str()),
-		Commit:       buildCommit(root.get("commit")),
-		Run:          buildRun(root.get("run")),
-		Smoke:        buildSmoke(root.get("smoke")),
-		Stages:       buildStages(root.get("stages")),
-		Environments: buildEnvironments(root.get("environments")),
+		Service:      andon.ServiceName(root.Get("service").Str()),
+		Commit:       buildCommit(root.Get("commit")),
+		Run:          buildRun(root.Get("run")),
+		Smoke:        buildSmoke(root.Get("smoke")),
+		Stages:       buildStages(root.Get("stages")),
+		Environments: buildEnvironments(root.Get("environments")),
 	}
 }
 
-func buildCommit(n *node) andon.CommitStage {
+func buildCommit(n *form.Node) andon.CommitStage {
 	stage := andon.CommitStage{
-		Budget: n.get("budget").duration(andon.DefaultBudget),
-		Jobs:   buildJobs(n.get("jobs")),
+		Budget: n.Get("budget").Duration(andon.DefaultBudget),
+		Jobs:   buildJobs(n.Get("jobs")),
 	}
-	if artifact := n.get("artifact"); artifact != nil {
+	if artifact := n.Get("artifact"); artifact != nil {
 		stage.Artifact = &andon.ArtifactSource{
-			Path: path.Clean(artifact.get("path").str()),
-			Job:  artifactJob(artifact.get("job"), stage.Jobs),
+			Path: path.Clean(artifact.Get("path").Str()),
+			Job:  artifactJob(artifact.Get("job"), stage.Jobs),
 		}
 	}
 	return stage
@@ -35,8 +36,8 @@ func buildCommit(n *node) andon.CommitStage {
 
 // artifactJob returns the job whose checkout holds the artifact: the one written, the one
 // named build, otherwise the last one.
-func artifactJob(written *node, jobs []andon.Job) andon.JobName {
-	if name := written.str(); name != "" {
+func artifactJob(written *form.Node, jobs []andon.Job) andon.JobName {
+	if name := written.Str(); name != "" {
 		return andon.JobName(name)
 	}
 	var job andon.JobName
@@ -48,19 +49,19 @@ func artifactJob(written *node, jobs []andon.Job) andon.JobName {
 	return job
 }
 
-func buildJobs(n *node) []andon.Job {
+func buildJobs(n *form.Node) []andon.Job {
 	var jobs []andon.Job
-	for _, e := range n.all() {
+	for _, e := range n.All() {
 		job := andon.Job{
-			Name:    andon.JobName(e.key),
-			Env:     buildEnv(e.value.get("env")),
-			Timeout: e.value.get("timeout").duration(andon.DefaultJobTimeout),
-			JUnit:   e.value.get("reports").get("junit").strs(),
+			Name:    andon.JobName(e.Key),
+			Env:     buildEnv(e.Value.Get("env")),
+			Timeout: e.Value.Get("timeout").Duration(andon.DefaultJobTimeout),
+			JUnit:   e.Value.Get("reports").Get("junit").Strs(),
 		}
-		for _, need := range e.value.get("needs").strs() {
+		for _, need := range e.Value.Get("needs").Strs() {
 			job.Needs = append(job.Needs, andon.JobName(need))
 		}
-		for _, step := range e.value.get("steps").list() {
+		for _, step := range e.Value.Get("steps").List() {
 			job.Steps = append(job.Steps, buildStep(step))
 		}
 		jobs = append(jobs, job)
@@ -68,52 +69,52 @@ func buildJobs(n *node) []andon.Job {
 	return jobs
 }
 
-func buildStep(n *node) andon.Step {
-	if n.scalar() {
-		return andon.Step{Run: n.str()}
+func buildStep(n *form.Node) andon.Step {
+	if n.Scalar() {
+		return andon.Step{Run: n.Str()}
 	}
 	return andon.Step{
-		Name:    n.get("name").str(),
-		Run:     n.get("run").str(),
-		Timeout: n.get("timeout").duration(0),
+		Name:    n.Get("name").Str(),
+		Run:     n.Get("run").Str(),
+		Timeout: n.Get("timeout").Duration(0),
 	}
 }
 
-func buildRun(n *node) *andon.Run {
+func buildRun(n *form.Node) *andon.Run {
 	if n == nil {
 		return nil
 	}
-	command := n.get("command").strs()
-	if n.get("command").scalar() {
-		command = []string{"sh", "-c", n.get("command").str()}
+	command := n.Get("command").Strs()
+	if n.Get("command").Scalar() {
+		command = []string{"sh", "-c", n.Get("command").Str()}
 	}
-	health := n.get("health")
+	health := n.Get("health")
 	return &andon.Run{
 		Command: command,
-		Port:    n.get("port").integer(0),
-		Env:     buildEnv(n.get("env")),
+		Port:    n.Get("port").Integer(0),
+		Env:     buildEnv(n.Get("env")),
 		Health: andon.Health{
-			Path:     health.get("path").str(),
-			Interval: health.get("interval").duration(andon.DefaultHealthInterval),
-			Timeout:  health.get("timeout").duration(andon.DefaultHealthTimeout),
-			Start:    health.get("start").duration(andon.DefaultHealthStart),
+			Path:     health.Get("path").Str(),
+			Interval: health.Get("interval").Duration(andon.DefaultHealthInterval),
+			Timeout:  health.Get("timeout").Duration(andon.DefaultHealthTimeout),
+			Start:    health.Get("start").Duration(andon.DefaultHealthStart),
 		},
-		Instances: n.get("instances").integer(andon.DefaultInstances),
-		Drain:     n.get("drain").duration(andon.DefaultDrain),
-		Stop:      n.get("stop").duration(andon.DefaultStop),
+		Instances: n.Get("instances").Integer(andon.DefaultInstances),
+		Drain:     n.Get("drain").Duration(andon.DefaultDrain),
+		Stop:      n.Get("stop").Duration(andon.DefaultStop),
 	}
 }
 
-func buildSmoke(n *node) []andon.Check {
+func buildSmoke(n *form.Node) []andon.Check {
 	const defaultStatus = 200
 	var checks []andon.Check
-	for _, item := range n.list() {
-		check := andon.Check{Run: item.get("run").str()}
-		if http := item.get("http"); http != nil {
+	for _, item := range n.List() {
+		check := andon.Check{Run: item.Get("run").Str()}
+		if http := item.Get("http"); http != nil {
 			check.HTTP = &andon.HTTPCheck{
-				Path:     http.get("path").str(),
-				Status:   http.get("status").integer(defaultStatus),
-				Contains: http.get("contains").str(),
+				Path:     http.Get("path").Str(),
+				Status:   http.Get("status").Integer(defaultStatus),
+				Contains: http.Get("contains").Str(),
 			}
 		}
 		checks = append(checks, check)
@@ -121,16 +122,16 @@ func buildSmoke(n *node) []andon.Check {
 	return checks
 }
 
-func buildStages(n *node) []andon.Stage {
+func buildStages(n *form.Node) []andon.Stage {
 	var stages []andon.Stage
-	for _, item := range n.list() {
+	for _, item := range n.List() {
 		stage := andon.Stage{
-			Name:   andon.StageName(item.get("name").str()),
-			Deploy: andon.EnvironmentName(item.get("deploy").str()),
-			Jobs:   buildJobs(item.get("jobs")),
-			Grants: andon.Maturity(item.get("grants").str()),
+			Name:   andon.StageName(item.Get("name").Str()),
+			Deploy: andon.EnvironmentName(item.Get("deploy").Str()),
+			Jobs:   buildJobs(item.Get("jobs")),
+			Grants: andon.Maturity(item.Get("grants").Str()),
 		}
-		if item.get("approval") != nil {
+		if item.Get("approval") != nil {
 			stage.Approval = &andon.Approval{}
 		}
 		stages = append(stages, stage)
@@ -138,27 +139,27 @@ func buildStages(n *node) []andon.Stage {
 	return stages
 }
 
-func buildEnvironments(n *node) map[andon.EnvironmentName]andon.EnvironmentOptions {
-	if len(n.all()) == 0 {
+func buildEnvironments(n *form.Node) map[andon.EnvironmentName]andon.EnvironmentOptions {
+	if len(n.All()) == 0 {
 		return nil
 	}
 	environments := map[andon.EnvironmentName]andon.EnvironmentOptions{}
-	for _, e := range n.all() {
-		environments[andon.EnvironmentName(e.key)] = andon.EnvironmentOptions{
-			Env:       buildEnv(e.value.get("env")),
-			Instances: e.value.get("instances").integer(0),
+	for _, e := range n.All() {
+		environments[andon.EnvironmentName(e.Key)] = andon.EnvironmentOptions{
+			Env:       buildEnv(e.Value.Get("env")),
+			Instances: e.Value.Get("instances").Integer(0),
 		}
 	}
 	return environments
 }
 
-func buildEnv(n *node) map[string]string {
-	if len(n.all()) == 0 {
+func buildEnv(n *form.Node) map[string]string {
+	if len(n.All()) == 0 {
 		return nil
 	}
 	env := map[string]string{}
-	for _, e := range n.all() {
-		env[e.key] = e.value.str()
+	for _, e := range n.All() {
+		env[e.Key] = e.Value.Str()
 	}
 	return env
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/form"
 )
 
 // The format of andon.yaml. docs/reference/andon-yaml.md says the same in prose.
@@ -30,202 +31,202 @@ var homes = map[string]string{
 	"steps": "a job", "stop": "run",
 }
 
-func pipelineShape() object {
-	return object{
-		example: "begin with service: NAME and commit:; `andon init` writes one that works for this repository",
-		fields: []field{
-			{key: "service", required: true, shape: nameShape, doc: "the name of the service, also its host name"},
-			{key: "commit", required: true, shape: commitShape(), doc: "the commit stage, which tests every commit and builds the artifact once"},
-			{key: "run", shape: runShape(), doc: "what a running copy is; without it, nothing is deployed"},
-			{key: "smoke", shape: smokeShape(), doc: "tests of every new copy before it has traffic"},
-			{key: "stages", shape: stagesShape(), doc: "the stages after the commit stage, in order"},
-			{key: "environments", shape: environmentsShape(), doc: "what differs by environment"},
-			{key: "database", instead: "run migrations as a job of the stage before the deployment, or as the service starts"},
+func pipelineShape() form.Object {
+	return form.Object{
+		Example: "begin with service: NAME and commit:; `andon init` writes one that works for this repository",
+		Fields: []form.Field{
+			{Key: "service", Required: true, Shape: nameShape, Doc: "the name of the service, also its host name"},
+			{Key: "commit", Required: true, Shape: commitShape(), Doc: "the commit stage, which tests every commit and builds the artifact once"},
+			{Key: "run", Shape: runShape(), Doc: "what a running copy is; without it, nothing is deployed"},
+			{Key: "smoke", Shape: smokeShape(), Doc: "tests of every new copy before it has traffic"},
+			{Key: "stages", Shape: stagesShape(), Doc: "the stages after the commit stage, in order"},
+			{Key: "environments", Shape: environmentsShape(), Doc: "what differs by environment"},
+			{Key: "database", Instead: "run migrations as a job of the stage before the deployment, or as the service starts"},
 		},
 	}
 }
 
-func commitShape() object {
-	return object{
-		example: "write jobs: below it, with one job that has steps",
-		fields: []field{
-			{key: "budget", shape: span{time.Millisecond, day}, doc: "over it, the stage is marked slow on the board; default 5m"},
-			{key: "jobs", required: true, shape: jobsShape(), doc: "the jobs, which run in parallel unless one needs another"},
-			{key: "artifact", shape: artifactShape(), doc: "what the stage keeps and every environment gets"},
+func commitShape() form.Object {
+	return form.Object{
+		Example: "write jobs: below it, with one job that has steps",
+		Fields: []form.Field{
+			{Key: "budget", Shape: form.Span{Least: time.Millisecond, Most: day}, Doc: "over it, the stage is marked slow on the board; default 5m"},
+			{Key: "jobs", Required: true, Shape: jobsShape(), Doc: "the jobs, which run in parallel unless one needs another"},
+			{Key: "artifact", Shape: artifactShape(), Doc: "what the stage keeps and every environment gets"},
 		},
 	}
 }
 
-func artifactShape() object {
-	return object{
-		example: "write {path: out}",
-		fields: []field{
-			{key: "path", required: true, shape: pathShape, doc: "a file or directory in the checkout, relative to its top; . is all of it"},
-			{key: "job", shape: nameShape, doc: "the job in whose checkout it is; default: the job named build, otherwise the last one"},
-			{key: "image", instead: "keep files with path: and start them with run.command"},
+func artifactShape() form.Object {
+	return form.Object{
+		Example: "write {path: out}",
+		Fields: []form.Field{
+			{Key: "path", Required: true, Shape: pathShape, Doc: "a file or directory in the checkout, relative to its top; . is all of it"},
+			{Key: "job", Shape: nameShape, Doc: "the job in whose checkout it is; default: the job named build, otherwise the last one"},
+			{Key: "image", Instead: "keep files with path: and start them with run.command"},
 		},
 	}
 }
 
-func jobsShape() mapping {
-	return mapping{
-		key: nameShape, value: jobShape(), least: 1, most: 100, noun: "job",
-		example: "write NAME: {steps: [{run: COMMAND}]}",
+func jobsShape() form.Mapping {
+	return form.Mapping{
+		Key: nameShape, Value: jobShape(), Least: 1, Most: 100, Noun: "job",
+		Example: "write NAME: {steps: [{run: COMMAND}]}",
 	}
 }
 
-func jobShape() object {
-	return object{
-		example: "write {steps: [{run: COMMAND}]}",
-		fields: []field{
-			{key: "steps", required: true, shape: stepsShape(), doc: "shell commands, in order, in one fresh checkout"},
-			{key: "needs", shape: either{scalar: nameShape, list: list{item: nameShape, most: 100, noun: "job"}}, doc: "jobs of the same stage that must succeed first"},
-			{key: "env", shape: envShape(), doc: "environment variables of the steps"},
-			{key: "timeout", shape: span{time.Millisecond, day}, doc: "the longest the whole job may take; default 30m"},
-			{key: "reports", shape: reportsShape(), doc: "test reports that the job writes"},
-			{key: "image", instead: "the steps run on the agent: install there what they need"},
-			{key: "services", instead: "start what the tests need in a step, and stop it in the same one"},
+func jobShape() form.Object {
+	return form.Object{
+		Example: "write {steps: [{run: COMMAND}]}",
+		Fields: []form.Field{
+			{Key: "steps", Required: true, Shape: stepsShape(), Doc: "shell commands, in order, in one fresh checkout"},
+			{Key: "needs", Shape: form.Either{Scalar: nameShape, List: form.List{Item: nameShape, Most: 100, Noun: "job"}}, Doc: "jobs of the same stage that must succeed first"},
+			{Key: "env", Shape: envShape(), Doc: "environment variables of the steps"},
+			{Key: "timeout", Shape: form.Span{Least: time.Millisecond, Most: day}, Doc: "the longest the whole job may take; default 30m"},
+			{Key: "reports", Shape: reportsShape(), Doc: "test reports that the job writes"},
+			{Key: "image", Instead: "the steps run on the agent: install there what they need"},
+			{Key: "services", Instead: "start what the tests need in a step, and stop it in the same one"},
 		},
 	}
 }
 
-func stepsShape() list {
-	step := object{
-		example: "write {run: COMMAND}",
-		fields: []field{
-			{key: "run", required: true, shape: commandShape, doc: "a command for sh -e -c; several lines with run: |"},
-			{key: "name", shape: text{noun: "a text", most: 100, plain: true}, doc: "what people see; default: the first line of run"},
-			{key: "timeout", shape: span{time.Millisecond, day}, doc: "the longest this step may take; default: only the job's"},
+func stepsShape() form.List {
+	step := form.Object{
+		Example: "write {run: COMMAND}",
+		Fields: []form.Field{
+			{Key: "run", Required: true, Shape: commandShape, Doc: "a command for sh -e -c; several lines with run: |"},
+			{Key: "name", Shape: form.Text{Noun: "a text", Most: 100, Plain: true}, Doc: "what people see; default: the first line of run"},
+			{Key: "timeout", Shape: form.Span{Least: time.Millisecond, Most: day}, Doc: "the longest this step may take; default: only the job's"},
 		},
 	}
-	return list{item: either{scalar: commandShape, mapping: step}, least: 1, most: 200, noun: "step", example: "write - run: COMMAND"}
+	return form.List{Item: form.Either{Scalar: commandShape, Mapping: step}, Least: 1, Most: 200, Noun: "step", Example: "write - run: COMMAND"}
 }
 
-func reportsShape() object {
-	return object{
-		example: "write {junit: reports/*.xml}",
-		some:    []string{"junit"}, none: "names no report", hint: "write {junit: reports/*.xml}",
-		fields: []field{
-			{key: "junit", shape: either{scalar: globShape, list: list{item: globShape, least: 1, most: 50, noun: "pattern"}}, doc: "where the JUnit XML files are: one glob or a list"},
-		},
-	}
-}
-
-func runShape() object {
-	return object{
-		example: "write command: below it",
-		fields: []field{
-			{key: "command", required: true, shape: either{scalar: commandShape, list: list{item: text{noun: "an argument", empty: true, plain: true}, least: 1, most: 500, noun: "argument", example: "write the program and its arguments"}}, doc: "what starts a copy: a text for sh -c, or the exact arguments as a list"},
-			{key: "port", shape: whole{1, 65535}, doc: "the port the service speaks HTTP on; it must listen on $PORT, which may be another; without it, a worker"},
-			{key: "health", shape: healthShape(), doc: "how a copy shows that it works"},
-			{key: "instances", shape: whole{1, 100}, doc: "how many copies run; default 1"},
-			{key: "drain", shape: span{0, time.Hour}, doc: "how long requests in flight may take to end; default 10s"},
-			{key: "stop", shape: span{0, time.Hour}, doc: "from SIGTERM to SIGKILL; default 10s"},
-			{key: "env", shape: envShape(), doc: "environment variables of every copy"},
+func reportsShape() form.Object {
+	return form.Object{
+		Example: "write {junit: reports/*.xml}",
+		Some:    []string{"junit"}, None: "names no report", Hint: "write {junit: reports/*.xml}",
+		Fields: []form.Field{
+			{Key: "junit", Shape: form.Either{Scalar: globShape, List: form.List{Item: globShape, Least: 1, Most: 50, Noun: "pattern"}}, Doc: "where the JUnit XML files are: one glob or a list"},
 		},
 	}
 }
 
-func healthShape() object {
-	return object{
-		example: "write {path: /healthz}",
-		fields: []field{
-			{key: "path", shape: urlPathShape, doc: "GET must answer 2xx or 3xx; without it, the port must accept a connection"},
-			{key: "interval", shape: span{100 * time.Millisecond, 5 * time.Minute}, doc: "the time between two probes; default 1s"},
-			{key: "timeout", shape: span{10 * time.Millisecond, 5 * time.Minute}, doc: "the longest one probe may take; default 1s"},
-			{key: "start", shape: span{100 * time.Millisecond, time.Hour}, doc: "within which a new copy must become healthy; default 30s"},
+func runShape() form.Object {
+	return form.Object{
+		Example: "write command: below it",
+		Fields: []form.Field{
+			{Key: "command", Required: true, Shape: form.Either{Scalar: commandShape, List: form.List{Item: form.Text{Noun: "an argument", Empty: true, Plain: true}, Least: 1, Most: 500, Noun: "argument", Example: "write the program and its arguments"}}, Doc: "what starts a copy: a text for sh -c, or the exact arguments as a list"},
+			{Key: "port", Shape: form.Whole{Least: 1, Most: 65535}, Doc: "the port the service speaks HTTP on; it must listen on $PORT, which may be another; without it, a worker"},
+			{Key: "health", Shape: healthShape(), Doc: "how a copy shows that it works"},
+			{Key: "instances", Shape: form.Whole{Least: 1, Most: 100}, Doc: "how many copies run; default 1"},
+			{Key: "drain", Shape: form.Span{Least: 0, Most: time.Hour}, Doc: "how long requests in flight may take to end; default 10s"},
+			{Key: "stop", Shape: form.Span{Least: 0, Most: time.Hour}, Doc: "from SIGTERM to SIGKILL; default 10s"},
+			{Key: "env", Shape: envShape(), Doc: "environment variables of every copy"},
 		},
 	}
 }
 
-func smokeShape() list {
-	http := object{
-		example: "write {path: /, status: 200}",
-		fields: []field{
-			{key: "path", required: true, shape: urlPathShape, doc: "what to GET from the new copy"},
-			{key: "status", shape: whole{200, 599}, doc: "the expected status; default 200"},
-			{key: "contains", shape: text{noun: "a text", plain: true, most: 10_000}, doc: "a text that the first MiB of the answer must contain"},
+func healthShape() form.Object {
+	return form.Object{
+		Example: "write {path: /healthz}",
+		Fields: []form.Field{
+			{Key: "path", Shape: urlPathShape, Doc: "GET must answer 2xx or 3xx; without it, the port must accept a connection"},
+			{Key: "interval", Shape: form.Span{Least: 100 * time.Millisecond, Most: 5 * time.Minute}, Doc: "the time between two probes; default 1s"},
+			{Key: "timeout", Shape: form.Span{Least: 10 * time.Millisecond, Most: 5 * time.Minute}, Doc: "the longest one probe may take; default 1s"},
+			{Key: "start", Shape: form.Span{Least: 100 * time.Millisecond, Most: time.Hour}, Doc: "within which a new copy must become healthy; default 30s"},
 		},
 	}
-	check := object{
-		example: "write {http: {path: /}} or {run: COMMAND}",
-		one:     []string{"http", "run"}, none: "tests nothing", hint: "write {http: {path: /}} or {run: COMMAND}",
-		fields: []field{
-			{key: "http", shape: http, doc: "one request to a new copy"},
-			{key: "run", shape: commandShape, doc: "a command in a checkout, with the copy's address in $ANDON_URL"},
-		},
-	}
-	return list{item: check, most: 50, noun: "test", example: "write - http: {path: /}"}
 }
 
-func stagesShape() list {
-	approval := object{
-		example: "write approval: {}",
-		fields:  []field{{key: "from", instead: "write approval: {}; anybody who may promote can then let the version in"}},
-	}
-	stage := object{
-		example: "write {name: acceptance, deploy: test}",
-		some:    []string{"deploy", "approval", "jobs", "grants"}, none: "does nothing",
-		hint: "give it at least one of deploy, approval, jobs and grants",
-		fields: []field{
-			{key: "name", required: true, shape: nameShape, doc: "the name of the stage"},
-			{key: "approval", shape: approval, doc: "{}: a person lets each version in, with andon promote"},
-			{key: "deploy", shape: nameShape, doc: "the environment that the stage deploys to"},
-			{key: "jobs", shape: jobsShape(), doc: "the jobs after the deployment, with the service's address in $ANDON_URL"},
-			{key: "grants", shape: choice{[]string{string(andon.ReleaseCandidate), string(andon.Certified)}}, doc: "what a version has earned that passes"},
+func smokeShape() form.List {
+	http := form.Object{
+		Example: "write {path: /, status: 200}",
+		Fields: []form.Field{
+			{Key: "path", Required: true, Shape: urlPathShape, Doc: "what to GET from the new copy"},
+			{Key: "status", Shape: form.Whole{Least: 200, Most: 599}, Doc: "the expected status; default 200"},
+			{Key: "contains", Shape: form.Text{Noun: "a text", Plain: true, Most: 10_000}, Doc: "a text that the first MiB of the answer must contain"},
 		},
 	}
-	return list{item: stage, most: 50, noun: "stage", example: "write - {name: acceptance, deploy: test}"}
-}
-
-func environmentsShape() mapping {
-	options := object{
-		example: "write {instances: 2, env: {NAME: VALUE}}",
-		fields: []field{
-			{key: "env", shape: envShape(), doc: "laid over run.env, name by name"},
-			{key: "instances", shape: whole{1, 100}, doc: "how many copies run there; default: run.instances"},
+	check := form.Object{
+		Example: "write {http: {path: /}} or {run: COMMAND}",
+		One:     []string{"http", "run"}, None: "tests nothing", Hint: "write {http: {path: /}} or {run: COMMAND}",
+		Fields: []form.Field{
+			{Key: "http", Shape: http, Doc: "one request to a new copy"},
+			{Key: "run", Shape: commandShape, Doc: "a command in a checkout, with the copy's address in $ANDON_URL"},
 		},
 	}
-	return mapping{key: nameShape, value: options, most: 100, noun: "environment", example: "write production: {instances: 2}"}
+	return form.List{Item: check, Most: 50, Noun: "test", Example: "write - http: {path: /}"}
 }
 
-func envShape() mapping {
-	return mapping{
-		key: envNameShape, value: text{noun: "a text", empty: true, plain: true}, most: 500, noun: "variable",
-		example: "write {NAME: VALUE}",
+func stagesShape() form.List {
+	approval := form.Object{
+		Example: "write approval: {}",
+		Fields:  []form.Field{{Key: "from", Instead: "write approval: {}; anybody who may promote can then let the version in"}},
+	}
+	stage := form.Object{
+		Example: "write {name: acceptance, deploy: test}",
+		Some:    []string{"deploy", "approval", "jobs", "grants"}, None: "does nothing",
+		Hint: "give it at least one of deploy, approval, jobs and grants",
+		Fields: []form.Field{
+			{Key: "name", Required: true, Shape: nameShape, Doc: "the name of the stage"},
+			{Key: "approval", Shape: approval, Doc: "{}: a person lets each version in, with andon promote"},
+			{Key: "deploy", Shape: nameShape, Doc: "the environment that the stage deploys to"},
+			{Key: "jobs", Shape: jobsShape(), Doc: "the jobs after the deployment, with the service's address in $ANDON_URL"},
+			{Key: "grants", Shape: form.Choice{Words: []string{string(andon.ReleaseCandidate), string(andon.Certified)}}, Doc: "what a version has earned that passes"},
+		},
+	}
+	return form.List{Item: stage, Most: 50, Noun: "stage", Example: "write - {name: acceptance, deploy: test}"}
+}
+
+func environmentsShape() form.Mapping {
+	options := form.Object{
+		Example: "write {instances: 2, env: {NAME: VALUE}}",
+		Fields: []form.Field{
+			{Key: "env", Shape: envShape(), Doc: "laid over run.env, name by name"},
+			{Key: "instances", Shape: form.Whole{Least: 1, Most: 100}, Doc: "how many copies run there; default: run.instances"},
+		},
+	}
+	return form.Mapping{Key: nameShape, Value: options, Most: 100, Noun: "environment", Example: "write production: {instances: 2}"}
+}
+
+func envShape() form.Mapping {
+	return form.Mapping{
+		Key: envNameShape, Value: form.Text{Noun: "a text", Empty: true, Plain: true}, Most: 500, Noun: "variable",
+		Example: "write {NAME: VALUE}",
 	}
 }
 
 var (
-	commandShape = text{noun: "a command", boolean: true}
+	commandShape = form.Text{Noun: "a command", Boolean: true}
 
-	nameShape = text{
-		noun: "a name", rule: andon.NameRule, most: 39,
-		pattern: regexp.MustCompile(`^[a-z](?:-?[a-z0-9]){0,38}$`),
+	nameShape = form.Text{
+		Noun: "a name", Rule: andon.NameRule, Most: 39,
+		Pattern: regexp.MustCompile(`^[a-z](?:-?[a-z0-9]){0,38}$`),
 	}
-	envNameShape = text{
-		noun: "a variable name", most: 200,
-		pattern: regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`),
-		refused: regexp.MustCompile(`^(?:ANDON|PORT$)`),
-		rule:    "use letters, digits and _, and neither PORT nor names that begin with ANDON, which Andon sets itself",
-		why:     whyEnvName,
+	envNameShape = form.Text{
+		Noun: "a variable name", Most: 200,
+		Pattern: regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`),
+		Refused: regexp.MustCompile(`^(?:ANDON|PORT$)`),
+		Rule:    "use letters, digits and _, and neither PORT nor names that begin with ANDON, which Andon sets itself",
+		Why:     whyEnvName,
 	}
-	urlPathShape = text{
-		noun: "a path such as /healthz", most: 2000,
-		pattern: regexp.MustCompile(`^/(?:[^\x00-\x20\x7f#%\\]|%[0-9A-Fa-f]{2})*$`),
-		rule:    "begin with /, and write a space as %20",
+	urlPathShape = form.Text{
+		Noun: "a path such as /healthz", Most: 2000,
+		Pattern: regexp.MustCompile(`^/(?:[^\x00-\x20\x7f#%\\]|%[0-9A-Fa-f]{2})*$`),
+		Rule:    "begin with /, and write a space as %20",
 	}
-	pathShape = text{
-		noun: "a path in the checkout", most: 1000,
-		pattern: regexp.MustCompile(`^` + pathPart + `(?:/+` + pathPart + `)*/*$`),
-		rule:    "write a relative path such as out, with / between directories and without ..",
-		why:     whyPath,
+	pathShape = form.Text{
+		Noun: "a path in the checkout", Most: 1000,
+		Pattern: regexp.MustCompile(`^` + pathPart + `(?:/+` + pathPart + `)*/*$`),
+		Rule:    "write a relative path such as out, with / between directories and without ..",
+		Why:     whyPath,
 	}
-	globShape = text{
-		noun: "a pattern of paths in the checkout", most: 1000,
-		pattern: pathShape.pattern,
-		rule:    "write a relative pattern such as reports/*.xml, without ..",
-		why:     whyPath,
+	globShape = form.Text{
+		Noun: "a pattern of paths in the checkout", Most: 1000,
+		Pattern: pathShape.Pattern,
+		Rule:    "write a relative pattern such as reports/*.xml, without ..",
+		Why:     whyPath,
 	}
 )
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/form"
 	"github.com/andon-cd/andon/internal/pipeline"
 )
 
@@ -16,10 +17,10 @@ func TestFormat_PutsACaretBelowTheColumn(t *testing.T) {
     ^
   did you mean "jobs"?
 `
-	if got := pipeline.Format(problems); got != want {
+	if got := form.Format(problems); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if got := pipeline.Format(nil); got != "" {
+	if got := form.Format(nil); got != "" {
 		t.Errorf("nothing is %q", got)
 	}
 }
@@ -40,7 +41,7 @@ func TestFormat_CaretOfOddLines(t *testing.T) {
 		"long, far out": {strings.Repeat("x", 200), 150, "  … " + strings.Repeat("x", 100) + " …\n    " + strings.Repeat(" ", 50) + "^\n"},
 	} {
 		e := &andon.Error{Message: "m", File: "f", Line: 1, Column: c.column, Source: c.source}
-		got := strings.TrimPrefix(pipeline.Format([]*andon.Error{e}), fmt.Sprintf("f:1:%d: m\n", c.column))
+		got := strings.TrimPrefix(form.Format([]*andon.Error{e}), fmt.Sprintf("f:1:%d: m\n", c.column))
 		if got != c.want {
 			t.Errorf("%s: got\n%q\nwant\n%q", name, got, c.want)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/form"
 	"github.com/andon-cd/andon/internal/pipeline"
 )
 
@@ -29,13 +30,13 @@ func FuzzParse(f *testing.F) {
 		if took := time.Since(began); took > slowest {
 			t.Errorf("took %v", took)
 		}
-		if (p == nil) != (len(problems) > 0) || len(problems) > pipeline.MaxProblems {
+		if (p == nil) != (len(problems) > 0) || len(problems) > form.MaxProblems {
 			t.Fatalf("a pipeline: %t, and %d problems", p != nil, len(problems))
 		}
 		for _, e := range problems {
 			checkProblem(t, e, src)
 		}
-		pipeline.Format(problems)
+		form.Format(problems)
 		if p != nil {
 			checkPipeline(t, p)
 		}

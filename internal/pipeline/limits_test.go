@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/andon-cd/andon/internal/form"
 	"github.com/andon-cd/andon/internal/pipeline"
 )
 
@@ -48,10 +49,10 @@ func TestParse_RefusesHostileFilesQuickly(t *testing.T) {
 			if took := time.Since(began); took > slowest {
 				t.Errorf("took %v", took)
 			}
-			if p != nil || len(problems) == 0 || len(problems) > pipeline.MaxProblems {
+			if p != nil || len(problems) == 0 || len(problems) > form.MaxProblems {
 				t.Fatalf("%d problems", len(problems))
 			}
-			if text := pipeline.Format(problems); !strings.Contains(text, c.want) {
+			if text := form.Format(problems); !strings.Contains(text, c.want) {
 				t.Errorf("want %q in\n%s", c.want, text)
 			}
 			for _, e := range problems {
@@ -68,7 +69,7 @@ func TestParse_ReportsAtMostTwentyProblems(t *testing.T) {
 		fmt.Fprintf(&src, "x%d: 1\n", i)
 	}
 	_, problems := pipeline.Parse("andon.yaml", []byte(src.String()), nil)
-	if len(problems) != pipeline.MaxProblems {
+	if len(problems) != form.MaxProblems {
 		t.Errorf("%d problems", len(problems))
 	}
 }
@@ -77,7 +78,7 @@ func TestParse_RefusesMoreThanTheFormatHolds(t *testing.T) {
 	stages := strings.Repeat("  - {name: a, grants: certified}\n", 51)
 	_, problems := pipeline.Parse("andon.yaml", []byte(minimal+"stages:\n"+stages), nil)
 	want := "andon.yaml:54:5: stages has 51 items and may have 50\n    - {name: a, grants: certified}\n      ^\n  write fewer\n"
-	if got := pipeline.Format(problems); got != want {
+	if got := form.Format(problems); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

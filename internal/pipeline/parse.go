@@ -4,10 +4,8 @@ import (
 	"slices"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/form"
 )
-
-// MaxSize is how many bytes an andon.yaml may have.
-const MaxSize = 256 << 10
 
 // Parse reads the andon.yaml src, called name in its problems. envs are the environments
 // that the plant has; with none given, any well-formed name is accepted.
@@ -16,17 +14,17 @@ const MaxSize = 256 << 10
 // MaxProblems), in the order of the file. Each problem is of kind invalid and has a file, a
 // line and a column from 1, the line itself as Source, one sentence, and a hint.
 func Parse(name string, src []byte, envs []andon.EnvironmentName) (*andon.Pipeline, []*andon.Error) {
-	found := newProblems(name, src)
-	root := readTree(src, found)
+	found := form.NewProblems(name, src, form.Words{Elsewhere: elsewhere, Homes: homes})
+	root := form.ReadTree(src, found)
 	if root == nil {
-		return nil, found.sorted()
+		return nil, found.Sorted()
 	}
-	pipelineShape().check(root, "", found)
-	if !found.tooMany {
+	pipelineShape().Check(root, "", found)
+	if !found.TooMany {
 		checkRules(root, envs, found)
 	}
-	if !found.none() {
-		return nil, found.sorted()
+	if !found.None() {
+		return nil, found.Sorted()
 	}
 	return build(root), nil
 }

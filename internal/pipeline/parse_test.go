@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/form"
 	"github.com/andon-cd/andon/internal/pipeline"
 )
 
@@ -43,7 +44,7 @@ func accepted(t *testing.T) map[string]string {
 func TestParse_AcceptsEveryGoodFile(t *testing.T) {
 	for name, src := range accepted(t) {
 		if _, problems := pipeline.Parse("andon.yaml", []byte(src), environments); problems != nil {
-			t.Errorf("%s:\n%s", name, pipeline.Format(problems))
+			t.Errorf("%s:\n%s", name, form.Format(problems))
 		}
 	}
 }
@@ -52,7 +53,7 @@ func mustParse(t *testing.T, src string) *andon.Pipeline {
 	t.Helper()
 	p, problems := pipeline.Parse("andon.yaml", []byte(src), environments)
 	if problems != nil {
-		t.Fatalf("%s\n%s", src, pipeline.Format(problems))
+		t.Fatalf("%s\n%s", src, form.Format(problems))
 	}
 	return p
 }

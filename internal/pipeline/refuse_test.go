@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/form"
 	"github.com/andon-cd/andon/internal/pipeline"
 )
 
@@ -45,7 +46,7 @@ var refusals = []refusal{
 	{"not UTF-8", "service: sh\xffp\n", []string{"1:12: the byte 0xff here is not UTF-8 => save the file as UTF-8"}, notYAML},
 	{"UTF-16", "\xff\xfes\x00e\x00", []string{"1:1: the file is UTF-16, not UTF-8 => save it as UTF-8"}, notYAML},
 	{"a control character", "service: shop # é \a\n", []string{"1:19: the character U+0007 is not allowed => remove it; it may not be visible in your editor"}, notYAML},
-	{"too big", "#" + strings.Repeat("x", pipeline.MaxSize), []string{"1:1: the file has 262145 bytes and may have 262144 => move long scripts into files of the repository and run those"}, notYAML},
+	{"too big", "#" + strings.Repeat("x", form.MaxSize), []string{"1:1: the file has 262145 bytes and may have 262144 => move long scripts into files of the repository and run those"}, notYAML},
 
 	// YAML itself.
 	{"a tab", "service: shop\ncommit:\n\tjobs: {}\n", []string{"3:1: a tab indents this line => indent with spaces; YAML does not allow tabs"}, notYAML},
@@ -228,6 +229,6 @@ func checkProblem(t *testing.T, e *andon.Error, src string) {
 func TestParse_WithoutEnvironmentsAcceptsAnyName(t *testing.T) {
 	src := running + "stages: [{name: a, deploy: mars}]\nenvironments: {venus: {}}\n"
 	if _, problems := pipeline.Parse("andon.yaml", []byte(src), nil); problems != nil {
-		t.Error(pipeline.Format(problems))
+		t.Error(form.Format(problems))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/form"
 	"github.com/andon-cd/andon/internal/pipeline"
 )
 
@@ -57,7 +58,7 @@ func TestReports_AreFoundByTheirGlobs(t *testing.T) {
 	} {
 		written := fmt.Sprintf("service: shop\ncommit: {jobs: {test: {steps: [make], reports: {junit: %q}}}}\n", glob)
 		if _, problems := pipeline.Parse("andon.yaml", []byte(written), nil); len(problems) > 0 {
-			t.Errorf("andon.yaml does not take %s: %s", glob, pipeline.Format(problems))
+			t.Errorf("andon.yaml does not take %s: %s", glob, form.Format(problems))
 		}
 		result, log := b.run(b.reporting("true", glob))
 		succeeded(t, result, log)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/form"
 	"github.com/andon-cd/andon/internal/pipeline"
 )
 
@@ -48,7 +49,7 @@ func TestShop_HasAValidPipeline(t *testing.T) {
 	}
 	p, problems := pipeline.Parse("andon.yaml", text, environments)
 	if len(problems) > 0 {
-		t.Fatal(pipeline.Format(problems))
+		t.Fatal(form.Format(problems))
 	}
 	if p.Run.Instances != 2 || len(p.Smoke) != 2 {
 		t.Errorf("%d copies, %d smoke tests; the story needs 2 of each", p.Run.Instances, len(p.Smoke))

@@ -18,6 +18,7 @@ import (
 	"github.com/andon-cd/andon/internal/history"
 	"github.com/andon-cd/andon/internal/journal"
 	"github.com/andon-cd/andon/internal/line"
+	"github.com/andon-cd/andon/internal/form"
 	"github.com/andon-cd/andon/internal/pipeline"
 )
 
@@ -117,7 +118,7 @@ func (p *Plant) Push(commit andon.CommitID, branch, author, subject, yaml string
 	p.t.Helper()
 	parsed, problems := pipeline.Parse("andon.yaml", []byte(yaml), nil)
 	if len(problems) > 0 {
-		p.t.Fatal(pipeline.Format(problems))
+		p.t.Fatal(form.Format(problems))
 	}
 	return p.Do(line.Push{
 		Service: parsed.Service, Source: andon.Source{Trunk: "main"}, Branch: branch, Commit: commit,

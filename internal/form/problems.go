@@ -1,4 +1,4 @@
-package pipeline
+package form
 
 import (
 	"bytes"
@@ -12,40 +12,51 @@ import (
 	"github.com/andon-cd/andon/internal/andon"
 )
 
-// MaxProblems is how many problems Parse reports of one file.
+// MaxSize is how many bytes a file may have.
+const MaxSize = 256 << 10
+
+// MaxProblems is how many problems are reported of one file.
 const MaxProblems = 20
 
 // maxSourceLine bounds the offending line that is kept with a problem, in bytes.
 const maxSourceLine = 400
 
-// A position is a place in the file: line and column from 1, the column in characters.
-type position struct{ line, column int }
+// Words help to say what was probably meant by an unknown key.
+type Words struct {
+	Elsewhere map[string]string // what other systems call a key → our key
+	Homes     map[string]string // a key → where it belongs, in words
+}
 
-// problems collects what is wrong with one file.
-type problems struct {
+// A Position is a place in the file: line and column from 1, the column in characters.
+type Position struct{ Line, column int }
+
+// Problems collects what is wrong with one file.
+type Problems struct {
 	name    string
 	src     []byte
+	words   Words
 	list    []*andon.Error
-	tooMany bool // something is longer than the format allows: rules between its parts are not checked
+	TooMany bool // something is longer than the format allows: rules between its parts are not checked
 }
 
-func newProblems(name string, src []byte) *problems {
-	return &problems{name: name, src: src}
+// NewProblems returns no problems yet of the file src, called name in them.
+func NewProblems(name string, src []byte, words Words) *Problems {
+	return &Problems{name: name, src: src, words: words}
 }
 
-func (p *problems) none() bool { return len(p.list) == 0 }
+func (p *Problems) None() bool { return len(p.list) == 0 }
 
-// add records a problem, unless there are enough already, or the same sentence about the
+// Add records a problem, unless there are enough already, or the same sentence about the
 // same position (an alias repeats a text).
-func (p *problems) add(at position, hint, format string, args ...any) {
+func (p *Problems) Add(at Position, hint, format string, args ...any) {
 	if len(p.list) >= MaxProblems {
 		return
 	}
-	at.line, at.column = max(at.line, 1), max(at.column, 1)
+	at.Line, at.column = max(at.Line, 1), max(at.column, 1)
 	e := andon.Errorf(andon.KindInvalid, format, args...)
 	e.Hint = hint
-	e.File, e.Line, e.Column = p.name, at.line, at.column
-	e.Source = p.line(at.line)
+	e.File, e.Line, e.Column = p.name, at.Line, at.column
+	e.Source = p.line(at.Line)
 	same := func(o *andon.Error) bool {
 		return o.Line == e.Line && o.Column == e.Column && o.Message == e.Message
 	}
@@ -57,17 +68,17 @@ func (p *problems) add(at position, hint, format string, args ...any) {
 // nearest returns the candidate that is nearest to what was written at a position, or "".
 // It looks only for problems that add will keep, so that a file cannot make it compare
 // forever.
-func (p *problems) nearest(at position, wrote string, candidates []string) string {
-	known := func(e *andon.Error) bool { return e.Line == at.line && e.Column == at.column }
+func (p *Problems) nearest(at Position, wrote string, candidates []string) string {
+	known := func(e *andon.Error) bool { return e.Line == at.Line && e.Column == at.column }
 	if len(p.list) >= MaxProblems || slices.ContainsFunc(p.list, known) {
 		return ""
 	}
 	return nearest(wrote, candidates)
 }
 
-// hintNearest returns "did you mean …?" when a candidate is near, and otherwise the other
+// HintNearest returns "did you mean …?" when a candidate is near, and otherwise the other
 // hint.
-func (p *problems) hintNearest(at position, wrote string, candidates []string, otherwise string) string {
+func (p *Problems) HintNearest(at Position, wrote string, candidates []string, otherwise string) string {
 	if best := p.nearest(at, wrote, candidates); best != "" {
 		return didYouMean(best)
 	}
@@ -76,8 +87,8 @@ func (p *problems) hintNearest(at position, wrote string, candidates []string, o
 
 func didYouMean(s string) string { return "did you mean " + strconv.Quote(s) + "?" }
 
-// sorted returns the problems in the order of the file.
-func (p *problems) sorted() []*andon.Error {
+// Sorted returns the problems in the order of the file.
+func (p *Problems) Sorted() []*andon.Error {
 	slices.SortStableFunc(p.list, func(a, b *andon.Error) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
@@ -86,7 +97,7 @@ func (p *problems) sorted() []*andon.Error {
 
 // line returns the nth line of the file without its end, as valid UTF-8, cut when it is
 // very long.
-func (p *problems) line(n int) string {
+func (p *Problems) line(n int) string {
 	rest := p.src
 	for ; n > 1; n-- {
 		end := bytes.IndexAny(rest, "\r\n")

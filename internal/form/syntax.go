@@ -1,4 +1,4 @@
-package pipeline
+package form
 
 import (
 	"errors"
@@ -8,8 +8,8 @@ import (
 )
 
 // addSyntaxError reports an error of the YAML library in our form.
-func addSyntaxError(err error, found *problems) {
-	var at position
+func addSyntaxError(err error, found *Problems) {
+	var at Position
 	message := unreadable
 	if e, ok := errors.AsType[interface {
 		error
@@ -19,32 +19,32 @@ func addSyntaxError(err error, found *problems) {
 		at, message = positionOf(e.GetToken()), e.GetMessage()
 	}
 	if deeper, ok := indentedBelow(at, message, found); ok {
-		found.add(deeper, "indent it like the keys that it belongs to", "this key is indented more than the line before allows")
+		found.Add(deeper, "indent it like the keys that it belongs to", "this key is indented more than the line before allows")
 		return
 	}
 	sentence, hint := explainSyntax(message)
-	found.add(at, hint, "%s", strings.ToValidUTF8(sentence, "\uFFFD"))
+	found.Add(at, hint, "%s", strings.ToValidUTF8(sentence, "\uFFFD"))
 }
 
 const unreadable = "this is not YAML that Andon can read"
 
 // indentedBelow returns where the next line begins, when that is where a misplaced key is:
 // the library reports the value before it.
-func indentedBelow(at position, message string, found *problems) (position, bool) {
+func indentedBelow(at Position, message string, found *Problems) (Position, bool) {
 	if !strings.Contains(message, "mapping value is not allowed") {
 		return at, false
 	}
-	if chars := []rune(found.line(at.line)); at.column > len(chars) || strings.Contains(string(chars[at.column-1:])+" ", ": ") {
+	if chars := []rune(found.line(at.Line)); at.column > len(chars) || strings.Contains(string(chars[at.column-1:])+" ", ": ") {
 		return at, false
 	}
 	const farthest = 100 // lines of comments and blanks between
-	for line := at.line + 1; line <= at.line+farthest; line++ {
+	for line := at.Line + 1; line <= at.Line+farthest; line++ {
 		text := found.line(line)
 		written := strings.TrimLeft(text, " ")
 		if written == "" || written[0] == '#' {
 			continue
 		}
-		return position{line, len(text) - len(written) + 1}, true
+		return Position{line, len(text) - len(written) + 1}, true
 	}
 	return at, false
 }

@@ -1,4 +1,4 @@
-package pipeline
+package form
 
 import (
 	"maps"
@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// quoted returns what somebody wrote in quotes, on one line and not too long.
-func quoted(s string) string {
+// Quoted returns what somebody wrote in quotes, on one line and not too long.
+func Quoted(s string) string {
 	const most = 60
 	if chars := []rune(s); len(chars) > most {
 		s = string(chars[:most]) + "…"
@@ -68,8 +68,8 @@ func distance(a, b string) int {
 
 func keysOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// names returns a list for people: "a, b and c".
-func names[S ~string](all []S) string {
+// Names returns a list for people: "a, b and c".
+func Names[S ~string](all []S) string {
 	words := make([]string, len(all))
 	for i, s := range all {
 		words[i] = string(s)
