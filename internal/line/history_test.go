@@ -164,7 +164,8 @@ func (h *history) happen() {
 func (h *history) worldActs() {
 	for range 1 + h.c.IntN(8) {
 		a := pick(h.c, h.agents())
-		if a.away {
+		if a.away { // cut off: what it was told goes on
+			h.w.converge(a)
 			continue
 		}
 		switch h.c.IntN(8) {
