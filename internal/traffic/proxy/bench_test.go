@@ -24,7 +24,7 @@ func benchServer(b *testing.B, address string, places int) (*server, []traffic.R
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := newServer(dir, led, log, func() {})
+	s := newServer(dir, Settings{}, led, log, func() {})
 	var routes []traffic.Route
 	for i := range places {
 		p := andon.Place{Service: andon.ServiceName(fmt.Sprintf("s%d", i)), Environment: "production"}

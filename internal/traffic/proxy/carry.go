@@ -61,6 +61,9 @@ func (s *server) carry(w http.ResponseWriter, r *http.Request, find lookup) {
 	returned = true
 	if broken {
 		// The client must see that its answer is not complete: end the connection.
+		if c := clientFrom(r); c != nil && r.ProtoMajor == 1 && r.ProtoMinor == 0 {
+			c.reset.Store(true) // the end of the connection would be that of the answer
+		}
 		panic(http.ErrAbortHandler)
 	}
 }

@@ -22,6 +22,7 @@ type Config struct {
 	Listen  []string     // public addresses, host:port; port 0 is chosen once and then remembered in Dir
 	Command []string     // argv that starts the proxy process, which must call Main with the same Dir
 	Log     *slog.Logger // nil: nothing is logged
+	Settings
 }
 
 // A Driver keeps one proxy process and tells it what to do. It implements traffic.Traffic.
@@ -66,7 +67,7 @@ func Open(ctx context.Context, config Config) (*Driver, error) {
 		return nil, fmt.Errorf("proxy command: %w", err)
 	}
 	d := &Driver{
-		config: config, build: build,
+		config: config, build: build + "-" + config.sum(),
 		drained: make(chan struct{}, 1), ended: make(chan struct{}), turn: make(chan struct{}, 1),
 	}
 	if err := d.begin(ctx); err != nil {

@@ -72,22 +72,63 @@ func hasPrefixFold(s, prefix string) bool {
 func isHopByHop(name string) bool {
 	switch name {
 	case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
-		"Te", "Trailer", "Transfer-Encoding", "Upgrade":
+		"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Http2-Settings":
 		return true
 	}
 	return false
 }
 
+// hyphened returns the canonical name with hyphens for underscores: some servers read one as the
+// other, so a field of the one name must not pass for the other.
+func hyphened(name string) string {
+	if strings.IndexByte(name, '_') < 0 {
+		return name
+	}
+	return http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
+}
+
+// isFraming reports whether a request's field is the proxy's own to say.
+func isFraming(name string) bool {
+	switch name[0] {
+	case 'C', 'H', 'T':
+		name = hyphened(name)
+		return name == "Content-Length" || name == "Host" || name == "Transfer-Encoding"
+	}
+	return false
+}
+
 // isEdge reports whether a request's field says what only the first proxy can know: a client
-// that sends it lies. Some servers read an underscore as a hyphen, so those are the same.
+// that sends it lies.
 func isEdge(name string) bool {
 	if name[0] != 'X' && name[0] != 'F' {
 		return false
 	}
-	if strings.IndexByte(name, '_') >= 0 {
-		name = http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
-	}
+	name = hyphened(name)
 	return strings.HasPrefix(name, "X-Forwarded-") || name == "Forwarded" || name == "X-Real-Ip"
+}
+
+// replacesEdge reports whether the proxy says a field of the edge itself, or whether the name is
+// one of those with an underscore, which nobody sends with good intent.
+func replacesEdge(name string) bool {
+	switch name {
+	case "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded":
+		return true
+	}
+	return strings.IndexByte(name, '_') >= 0
+}
+
+// mayTrail reports whether a field may come after a request's body: not those that frame,
+// route or authorize, or tell who the client is (RFC 9110, 6.5.1). Some servers put trailers
+// among the fields of the head.
+func mayTrail(name string) bool {
+	if !isToken(name) || isHopByHop(name) || isFraming(name) || isEdge(name) {
+		return false
+	}
+	switch hyphened(name) {
+	case "Authorization", "Cookie", "Expect", "Range", "Max-Forwards", "Content-Type", "Content-Encoding", "Content-Range", "Cache-Control":
+		return false
+	}
+	return true
 }
 
 // mentions reports whether one of the comma-separated lists has the option.

@@ -163,7 +163,7 @@ func (p *process) begin(c serveCall, fds []int) (*server, error) {
 	if old != nil {
 		defer old.close()
 	}
-	s, err := p.restore(old)
+	s, err := p.restore(old, c.Settings)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +195,7 @@ func (p *process) begin(c serveCall, fds []int) (*server, error) {
 
 // restore makes a server of what is in the directory, with the own listeners of the places
 // from the process before it, or else on the same ports.
-func (p *process) restore(old *link) (*server, error) {
+func (p *process) restore(old *link, config Settings) (*server, error) {
 	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
 	defer cancel()
 	lane, err := lockLane(ctx, p.dir)
@@ -206,7 +206,7 @@ func (p *process) restore(old *link) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := newServer(p.dir, ledgers, p.log, p.signalDrained)
+	s := newServer(p.dir, config, ledgers, p.log, p.signalDrained)
 	saved, revision, err := loadRoutes(p.dir)
 	if err != nil {
 		return nil, err

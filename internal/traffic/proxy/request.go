@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -9,9 +8,9 @@ import (
 
 // appendHead appends the head of the request as the copy gets it: its target and fields as
 // the client sent them, without what is for one connection only, and with who the client is.
-// The proxy is the edge: what a client says about that is replaced, not believed. The framing
-// is always the proxy's own (length, or chunked if length is negative).
-func appendHead(b []byte, r *http.Request, length int64, upgrade string) []byte {
+// What a client says about that is replaced, not believed, unless it is a trusted proxy. The
+// framing is always the proxy's own (length, or chunked if length is negative).
+func appendHead(b []byte, r *http.Request, from origin, length int64, upgrade string) []byte {
 	b = append(b, r.Method...)
 	b = append(b, ' ')
 	b = append(b, requestTarget(r)...)
@@ -20,7 +19,7 @@ func appendHead(b []byte, r *http.Request, length int64, upgrade string) []byte 
 	b = append(b, "\r\n"...)
 	connection := r.Header["Connection"]
 	for name, values := range r.Header {
-		if isHopByHop(name) || isEdge(name) || name == "Content-Length" || name == "Host" {
+		if isHopByHop(name) || isFraming(name) || isEdge(name) && (!from.trusted || replacesEdge(name)) {
 			continue
 		}
 		if len(connection) > 0 && mentions(connection, name) {
@@ -47,16 +46,12 @@ func appendHead(b []byte, r *http.Request, length int64, upgrade string) []byte 
 		b = append(b, "Te: trailers\r\n"...)
 	}
 	for name := range r.Trailer {
-		b = appendField(b, "Trailer", name)
+		if mayTrail(name) {
+			b = appendField(b, "Trailer", name)
+		}
 	}
-	client, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		client = r.RemoteAddr
-	}
-	b = appendField(b, "X-Forwarded-For", client)
-	b = appendField(b, "X-Forwarded-Host", r.Host)
-	b = append(b, "X-Forwarded-Proto: http\r\n\r\n"...)
-	return b
+	b = from.append(b, r)
+	return append(b, "\r\n"...)
 }
 
 func appendField(b []byte, name, value string) []byte {
@@ -99,5 +94,9 @@ func upgradeOf(r *http.Request) string {
 	if r.ProtoMajor != 1 || len(r.Header["Upgrade"]) == 0 || !mentions(r.Header["Connection"], "upgrade") {
 		return ""
 	}
-	return r.Header.Get("Upgrade")
+	to := r.Header.Get("Upgrade")
+	if len(r.Header["Upgrade"]) > 1 || !isFieldValue(to) || mentions(r.Header["Upgrade"], "h2c") {
+		return "" // by h2c a client would talk to the copy past the proxy, and say who it is itself
+	}
+	return to
 }

@@ -23,13 +23,14 @@ var errClientBody = errors.New("the client's body ended early")
 // An outgoing is a request as it is sent to a copy.
 type outgoing struct {
 	r       *http.Request
+	from    origin
 	upgrade string
 	upload  *upload // nil: the body is in the flight, or there is none
 }
 
 // outgoing reads a small body, or prepares to stream a large one.
 func (f *flight) outgoing(r *http.Request) (*outgoing, error) {
-	out := &outgoing{r: r}
+	out := &outgoing{r: r, from: originOf(r)}
 	switch {
 	case r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0:
 		out.upgrade = upgradeOf(r)
@@ -132,7 +133,7 @@ func (f *flight) ask(w http.ResponseWriter, c *upstreamConn, out *outgoing) (a a
 	if out.upload != nil {
 		length = out.upload.length()
 	}
-	f.buf = appendHead(f.buf[:0], r, length, out.upgrade)
+	f.buf = appendHead(f.buf[:0], r, out.from, length, out.upgrade)
 	if out.upload == nil {
 		f.buf = append(f.buf, f.small...)
 	}

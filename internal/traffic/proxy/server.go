@@ -28,6 +28,7 @@ type server struct {
 	http    *http.Server // of the public listeners
 	locals  *http.Server // of the places' own listeners
 	admit   *admission
+	config  Settings
 
 	mu       sync.Mutex // guards what follows, and orders changes
 	saved    *routeLog
@@ -44,10 +45,13 @@ const (
 	maxClients     = 10_000 // connections
 )
 
-func newServer(dir string, ledgers *ledgers, slogger *slog.Logger, drained func()) *server {
+func newServer(dir string, config Settings, ledgers *ledgers, slogger *slog.Logger, drained func()) *server {
+	if config.ClientConnections <= 0 {
+		config.ClientConnections = defaultClientConnections
+	}
 	s := &server{
-		dir: dir, log: slogger, drained: drained, ledgers: ledgers,
-		admit: newAdmission(maxClients),
+		dir: dir, log: slogger, drained: drained, ledgers: ledgers, config: config,
+		admit: newAdmission(maxClients, config.ClientConnections),
 		saved: &routeLog{path: filepath.Join(dir, "routes.log")},
 		own:   map[andon.Place]*net.TCPListener{},
 	}
@@ -74,6 +78,7 @@ func newHTTPServer(handler http.Handler, slogger *slog.Logger) *http.Server {
 		Handler:           handler,
 		Protocols:         protocols,
 		ReadHeaderTimeout: headerTimeout,
+		ConnContext:       withClient,
 		IdleTimeout:       keepAliveLimit,
 		MaxHeaderBytes:    maxHeaderBytes,
 		HTTP2: &http.HTTP2Config{
@@ -95,7 +100,7 @@ func (d debugWriter) Write(p []byte) (int, error) {
 
 // serve accepts requests on the listener until leave.
 func (s *server) serve(l *net.TCPListener) {
-	go s.accept(s.http, &admittingListener{TCPListener: l, admission: s.admit, closed: make(chan struct{})})
+	go s.accept(s.http, &admittingListener{TCPListener: l, admission: s.admit, trusted: s.config.Trusted, closed: make(chan struct{})})
 }
 
 // serveOwn accepts requests for one place, whatever their host is, on its own listener.

@@ -181,7 +181,7 @@ func (d *Driver) startLocked(ctx context.Context) error {
 	fds, err := duplicates(d.public)
 	if err == nil {
 		var answer revisionAnswer
-		_, err = p.link.call(ctx, callServe, serveCall{Build: d.build}, &answer, fds...)
+		_, err = p.link.call(ctx, callServe, serveCall{Build: d.build, Settings: d.config.Settings}, &answer, fds...)
 		closeAll(fds)
 		if err == nil && answer.Revision != d.revision {
 			d.revision = -1

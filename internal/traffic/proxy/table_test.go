@@ -124,9 +124,10 @@ func TestHead_SaysWhoTheClientIsAndNothingOfOneHop(t *testing.T) {
 		r.Header.Set(name, value)
 		r.Header[name] = []string{value}
 	}
-	got := string(appendHead(nil, r, 3, ""))
+	got := string(appendHead(nil, r, originOf(r), 3, ""))
 	want := "POST /a%2Fb?c HTTP/1.1\r\nHost: shop.localhost\r\nAccept: */*\r\nContent-Length: 3\r\n" +
-		"X-Forwarded-For: 10.0.0.9\r\nX-Forwarded-Host: shop.localhost\r\nX-Forwarded-Proto: http\r\n\r\n"
+		"X-Forwarded-For: 10.0.0.9\r\nX-Forwarded-Host: shop.localhost\r\nX-Forwarded-Proto: http\r\n" +
+		"Forwarded: for=10.0.0.9;host=shop.localhost;proto=http\r\n\r\n"
 	if got != want {
 		t.Errorf("head\n%s\nwant\n%s", got, want)
 	}

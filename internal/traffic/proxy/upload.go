@@ -99,6 +99,11 @@ func (u *upload) copy(c net.Conn, buf *[uploadSize]byte) bool {
 		n, err := u.r.Body.Read(buf[chunkHead : chunkHead+copySize])
 		total += int64(n)
 		u.f.progress()
+		if err == nil && total == u.r.ContentLength && u.r.ProtoMajor == 1 {
+			// net/http must know that the body is at its end before the answer is: it would begin to
+			// read ahead when it closes the body, and then read the next request at the same time.
+			_, err = u.r.Body.Read(buf[:1])
+		}
 		// Known before the last piece is written, and so before the copy can answer to it.
 		if isEOF(err) || !chunks && total == u.r.ContentLength {
 			u.whole.Store(true)
@@ -143,7 +148,7 @@ func (u *upload) lastChunk() []byte {
 	last := []byte("0\r\n")
 	for name, values := range u.r.Trailer {
 		for _, v := range values {
-			if isToken(name) && isFieldValue(v) {
+			if mayTrail(name) && isFieldValue(v) {
 				last = appendField(last, name, v)
 			}
 		}

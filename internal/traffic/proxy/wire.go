@@ -61,7 +61,8 @@ type listenersAnswer struct {
 }
 
 type serveCall struct {
-	Build string `json:"build"`
+	Build    string   `json:"build"`
+	Settings Settings `json:"settings"`
 }
 
 // An applyCall changes the routes from the base revision. With Full set it replaces them all.

@@ -1,0 +1,2 @@
+// Package haproxy is in progress.
+package haproxy

@@ -1,0 +1,128 @@
+package haproxy
+
+import (
+	"slices"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/traffic"
+)
+
+// latencyBounds never changes.
+var latencyBounds = andon.LatencyBounds()
+
+// A book has what was counted for one place, for the newest deployments.
+type book struct {
+	Ledgers []*andon.Ledger
+	Groups  []*andon.GroupStats
+}
+
+// ledger returns what is counted for a deployment of a place: one that nobody sees if the
+// deployment has none any more.
+func (t *table) ledger(p andon.Place, d andon.DeploymentID) *andon.Ledger {
+	if k := t.Books[p.Key()]; k != nil {
+		for _, l := range k.Ledgers {
+			if l.Deployment == d {
+				return l
+			}
+		}
+	}
+	return &andon.Ledger{}
+}
+
+// open makes a ledger for the deployment if the place has none of it.
+func (t *table) open(p andon.Place, d andon.DeploymentID) {
+	k := t.Books[p.Key()]
+	if k == nil {
+		k = &book{}
+		t.Books[p.Key()] = k
+	}
+	if slices.ContainsFunc(k.Ledgers, func(l *andon.Ledger) bool { return l.Deployment == d }) {
+		return
+	}
+	k.Ledgers = append(k.Ledgers, &andon.Ledger{Deployment: d})
+	if extra := len(k.Ledgers) - traffic.KeptLedgers; extra > 0 {
+		k.Ledgers = slices.Delete(k.Ledgers, 0, extra)
+	}
+	k.Groups = slices.DeleteFunc(k.Groups, func(g *andon.GroupStats) bool {
+		return !slices.ContainsFunc(k.Ledgers, func(l *andon.Ledger) bool { return l.Deployment == g.Ledger })
+	})
+}
+
+// show returns copies of what the book has.
+func (k *book) show() (ledgers []andon.Ledger, groups []andon.GroupStats) {
+	for _, l := range k.Ledgers {
+		ledgers = append(ledgers, *l)
+	}
+	for _, g := range k.Groups {
+		shown := *g
+		shown.Latency = slices.Clone(g.Latency)
+		groups = append(groups, shown)
+	}
+	return ledgers, groups
+}
+
+// group returns what is counted of a group; nil if the deployment has no ledger any more.
+func (k *book) group(g andon.GroupID, d andon.DeploymentID) *andon.GroupStats {
+	for _, have := range k.Groups {
+		if have.Group == g && have.Ledger == d {
+			return have
+		}
+	}
+	if !slices.ContainsFunc(k.Ledgers, func(l *andon.Ledger) bool { return l.Deployment == d }) {
+		return nil
+	}
+	made := &andon.GroupStats{Group: g, Ledger: d, Latency: make([]int64, andon.LatencyBuckets)}
+	k.Groups = append(k.Groups, made)
+	return made
+}
+
+// count takes a line of the ring.
+func (t *table) count(l line) {
+	t.Last = l.id
+	b := t.backend(l.backend)
+	if b == nil {
+		return // a request for no place
+	}
+	b.Counted++
+	if b.free() {
+		return
+	}
+	led := t.ledger(b.Place, b.Ledger)
+	if l.moved {
+		led.Retried++
+	}
+	switch l.outcome() {
+	case served:
+		led.Served++
+	case failed:
+		led.Failed++
+	case gone:
+		led.ClientGone++
+	case counted:
+		b.Ended++
+	}
+	t.judge(b, l)
+}
+
+// judge counts the request for the group of the copy that had it last.
+func (t *table) judge(b *backend, l line) {
+	const killed = 'K' // by the driver, because its copy went away
+	if l.slot < 1 || l.slot > len(b.Slots) || l.live == upgraded || l.end == 'C' || l.end == 'c' || l.end == killed {
+		return
+	}
+	k := t.Books[b.Place.Key()]
+	if k == nil {
+		return
+	}
+	g := k.group(b.Slots[l.slot-1].Instance.Group(), b.Ledger)
+	if g == nil {
+		return
+	}
+	g.Requests++
+	if l.status >= 500 || l.outcome() == failed {
+		g.Errors++
+	}
+	if l.latency >= 0 {
+		g.Latency[andon.LatencyBucket(latencyBounds, l.latency)]++
+	}
+}

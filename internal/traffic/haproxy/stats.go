@@ -1,0 +1,104 @@
+package haproxy
+
+import (
+	"strconv"
+	"strings"
+)
+
+// A reading is what HAProxy has counted of one backend since it started.
+type reading struct {
+	began    int64         // requests that came to the backend
+	inFlight int64         // of those, not ended; upgraded connections too
+	slots    map[int]int64 // in flight, by the slot's number
+	upgraded int64         // connections upgraded, as soon as they were
+	streams  int64         // those and streams of events, as soon as their heads came
+}
+
+// commands that read the named backends.
+func readCommands(names []string) []string {
+	commands := []string{"show table live"}
+	for _, name := range names {
+		commands = append(commands, "show stat "+name+" 6 -1") // of the backend and its servers
+	}
+	return commands
+}
+
+// parseReadings understands what readCommands answer. Lines of another shape are passed over.
+func parseReadings(text string) map[string]*reading {
+	readings := map[string]*reading{}
+	of := func(name string) *reading {
+		r := readings[name]
+		if r == nil {
+			r = &reading{slots: map[int]int64{}}
+			readings[name] = r
+		}
+		return r
+	}
+	var stot, scur int
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "# pxname,"):
+			for i, column := range strings.Split(line, ",") {
+				switch column {
+				case "stot":
+					stot = i
+				case "scur":
+					scur = i
+				}
+			}
+		case strings.HasPrefix(line, "0x"):
+			parseLive(line, of)
+		default:
+			f := strings.Split(line, ",")
+			if stot == 0 || scur == 0 || len(f) <= max(stot, scur) {
+				continue
+			}
+			r := of(f[0])
+			if f[1] == "BACKEND" {
+				r.began, r.inFlight = number(f[stot]), number(f[scur])
+			} else if n := slotNumber(f[1]); n > 0 {
+				r.slots[n] = number(f[scur])
+			}
+		}
+	}
+	return readings
+}
+
+// parseLive reads a line of the table of upgraded connections and streams:
+// 0x…: key=b3 use=1 exp=0 shard=0 gpc0=1 gpc1=2.
+func parseLive(line string, of func(string) *reading) {
+	var r *reading
+	for _, field := range strings.Fields(line) {
+		switch name, value, _ := strings.Cut(field, "="); name {
+		case "key":
+			r = of(value)
+		case "gpc0":
+			if r != nil {
+				r.upgraded = number(value)
+			}
+		case "gpc1":
+			if r != nil {
+				r.streams = number(value)
+			}
+		}
+	}
+}
+
+func number(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0 // an empty column
+	}
+	return n
+}
+
+// slotNumber returns the n of the server sn, 0 if it has another name.
+func slotNumber(server string) int {
+	digits, ok := strings.CutPrefix(server, "s")
+	n, err := strconv.Atoi(digits)
+	if !ok || err != nil {
+		return 0
+	}
+	return n
+}
