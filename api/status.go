@@ -61,6 +61,7 @@ type PlaceStatus struct {
 	Environment string            `json:"environment"`
 	Live        *Live             `json:"live,omitempty" doc:"left out: nothing is live"`
 	Copies      Copies            `json:"copies"`
+	Warm        *Warm             `json:"warm,omitempty" doc:"the release before, which stays without requests, so that going back to it is one switch"`
 	Deployment  *DeploymentStatus `json:"deployment,omitempty" doc:"the one that goes on"`
 	Queued      int               `json:"queued,omitempty" doc:"deployments that wait for it"`
 	URLs        []string          `json:"urls" doc:"where it answers"`
@@ -75,7 +76,14 @@ type Live struct {
 	AgeMS    int64     `json:"age_ms"`
 }
 
-// Copies count the copies of a place.
+// Warm is a release that is not live any more and whose copies stay for some time.
+type Warm struct {
+	Version int64     `json:"version"`
+	Copies  int       `json:"copies"`
+	Until   time.Time `json:"until"`
+}
+
+// Copies count the copies of a place, but for those that are kept warm.
 type Copies struct {
 	Wanted    int `json:"wanted"`
 	Healthy   int `json:"healthy"`

@@ -164,6 +164,9 @@ func placeCells(e api.PlaceStatus, now time.Time) []string {
 		if n := e.Copies.Unattested; n > 0 {
 			cells[2] += fmt.Sprintf(", %d not attested", n)
 		}
+		if e.Warm != nil {
+			cells[2] += fmt.Sprintf(", version %d warm", e.Warm.Version)
+		}
 		cells[3] = since(e.Live.Since, now)
 	}
 	doing := strings.Join(e.URLs, " ")

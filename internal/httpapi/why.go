@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/andon-cd/andon/api"
@@ -70,7 +71,8 @@ func (a *API) whyIn(s *line.State, q *whyQuestion, ref andon.VersionRef) (out ap
 			out.Cords = append(out.Cords, wirePulled(c.Cord, now))
 		}
 	}
-	out.Moves = len(out.Waits) == 0 && len(out.Cords) == 0
+	held := slices.ContainsFunc(out.Waits, func(w api.Wait) bool { return w.Kind != api.WaitWarm })
+	out.Moves = !held && len(out.Cords) == 0
 	out.Sentence = sentence(s, out, ref)
 	return out, nil
 }

@@ -173,6 +173,9 @@ func (a *API) placeStatus(s *line.State, pl andon.Place, now time.Time) api.Plac
 		}
 	}
 	out.Copies = countCopies(s, p)
+	if w := p.Warm; w != nil {
+		out.Warm = &api.Warm{Version: int64(w.Release.Version), Copies: len(p.Desired.Copies) - out.Copies.Wanted, Until: w.Until.UTC()}
+	}
 	out.Queued = len(p.Queued)
 	if d := p.Active; d != nil {
 		out.Deployment = &api.DeploymentStatus{
@@ -187,8 +190,12 @@ func (a *API) placeStatus(s *line.State, pl andon.Place, now time.Time) api.Plac
 }
 
 func countCopies(s *line.State, p *line.Place) api.Copies {
-	c := api.Copies{Wanted: len(p.Desired.Copies)}
+	var c api.Copies
 	for _, wanted := range p.Desired.Copies {
+		if p.IsWarm(wanted.Group) {
+			continue
+		}
+		c.Wanted++
 		r := p.Copies[wanted.ID]
 		switch {
 		case !s.Attests(wanted.Agent):

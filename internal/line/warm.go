@@ -41,12 +41,15 @@ func (s *State) warmNext(p *Place, now time.Time) ([]andon.Body, []andon.Wait) {
 	}}
 }
 
+// IsWarm reports whether a group is the one that is kept warm.
+func (p *Place) IsWarm(g andon.GroupID) bool { return p.Warm != nil && p.Warm.Group == g }
+
 // waits reports whether there is something in the place that waits.
 func (p *Place) waits() bool { return p.Active != nil || len(p.Queued) > 0 || p.Warm != nil }
 
 // forgetWarm forgets the warm group when its copies are not desired any more.
 func (p *Place) forgetWarm() {
-	if p.Warm != nil && !slices.ContainsFunc(p.Desired.Copies, func(c andon.Copy) bool { return c.Group == p.Warm.Group }) {
+	if p.Warm != nil && !slices.ContainsFunc(p.Desired.Copies, func(c andon.Copy) bool { return p.IsWarm(c.Group) }) {
 		p.Warm = nil
 	}
 }
@@ -63,8 +66,7 @@ func (s *State) reusable(p *Place, plan *andon.Plan) andon.GroupID {
 		if c.Artifact != plan.Release.Artifact || c.Config != plan.Release.Config || c.Version != plan.Release.Version || c.Group == p.Group {
 			continue
 		}
-		warm := p.Warm != nil && p.Warm.Group == c.Group
-		if (warm || plan.Kind == andon.DeployRollback) && s.allThere(p, c.Group) {
+		if (p.IsWarm(c.Group) || plan.Kind == andon.DeployRollback) && s.allThere(p, c.Group) {
 			return c.Group
 		}
 	}

@@ -90,7 +90,7 @@ func (b *board) read(s *line.State, proxy string) {
 		a := s.Agents[name]
 		b.Agents = append(b.Agents, agent{name, a.Lost, a.Jobs, a.Slots})
 	}
-	b.Waits = s.Waiting(b.Now)
+	b.Waits = slices.DeleteFunc(s.Waiting(b.Now), func(w andon.Wait) bool { return w.Kind == andon.WaitWarm }) // it holds nothing up
 	if len(b.Waits) > maxWaits {
 		b.Waits = b.Waits[:maxWaits]
 	}
@@ -140,11 +140,15 @@ func placeOf(s *line.State, at andon.Place, proxy string) place {
 	if known == nil {
 		return place{}
 	}
-	p := place{Since: known.Since, Wanted: len(known.Desired.Copies)}
+	p := place{Since: known.Since}
 	if known.Live != nil {
 		p.Live = known.Live.Version
 	}
 	for _, c := range known.Desired.Copies {
+		if known.IsWarm(c.Group) {
+			continue
+		}
+		p.Wanted++
 		if record := known.Copies[c.ID]; record != nil && s.Attests(c.Agent) && record.Observed.Phase == andon.PhaseHealthy {
 			p.Healthy++
 		}
