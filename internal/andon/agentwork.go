@@ -8,7 +8,21 @@ type Hello struct {
 	Slots  int               `json:"slots"`
 	Labels map[string]string `json:"labels,omitempty"`
 	Build  string            `json:"build"`
+	// Protocol is the number of what the agent speaks. 0, from before it was said: 1.
+	Protocol int `json:"protocol,omitempty"`
+	// Platforms are what the agent can run copies on; none: PlatformProcess alone.
+	Platforms []string `json:"platforms,omitempty"`
+	// Address is where the copies of this host are reached from others.
+	Address string `json:"address,omitempty"`
 }
+
+// Protocol is the number of the words between agents and server. Fields are only ever added, and
+// both sides pass over what they do not know, so a number differs only when something of an
+// older release would be misunderstood. OldestProtocol is the oldest that is still understood.
+const (
+	Protocol       = 2
+	OldestProtocol = 1
+)
 
 // A Welcome is the answer to a Hello.
 type Welcome struct {
@@ -16,6 +30,8 @@ type Welcome struct {
 	Epoch int64  `json:"epoch"` // of this connection; goes with everything that the agent says
 	// HeartbeatMS is how often, at least, the agent must ask for work to count as there.
 	HeartbeatMS int64 `json:"heartbeat_ms"`
+	// Protocol is the number of what the server speaks. 0, from before it was said: 1.
+	Protocol int `json:"protocol,omitempty"`
 }
 
 // A WorkRequest asks for work newer than what the agent has. It is the agent's heartbeat too.
@@ -29,6 +45,8 @@ type Work struct {
 	Revision int64     `json:"revision"` // grows whenever the content changes
 	Leases   []Lease   `json:"leases"`   // tasks that are this agent's now
 	Desired  []Desired `json:"desired"`  // places that have, or had, copies or routes on this host
+	// Addresses is where copies on other hosts listen, of the places that this agent is an edge of.
+	Addresses map[InstanceID]string `json:"addresses,omitempty"`
 }
 
 // A TaskReport tells the server how a leased task ended. The agent repeats it until it is

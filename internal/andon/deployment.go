@@ -33,6 +33,7 @@ type Plan struct {
 	Previous *Release       `json:"previous,omitempty"` // what is live before
 	Base     GroupID        `json:"base,omitempty"`     // the group that is live before
 	Agents   []AgentName    `json:"agents"`             // the hosts to place copies on, in turn
+	Edges    []AgentName    `json:"edges,omitempty"`    // the hosts whose proxies get the route
 	Hosts    []string       `json:"hosts,omitempty"`    // the route's host names; none for a worker
 	Stage    StageName      `json:"stage,omitempty"`    // the stage that asked for it, if one did
 	By       Actor          `json:"by"`                 // who asked for it
@@ -65,6 +66,14 @@ type Environment struct {
 	Rollout
 	Name  EnvironmentName `json:"name"`
 	Hosts string          `json:"hosts"` // of the route; "{service}" stands for the service's name
+	// Place chooses the agents that copies go to. Without it, those labelled with the environment's
+	// name; without any, the agent in the server's process.
+	Place Selector `json:"place,omitzero"`
+	// Edge chooses the agents whose proxies get the routes. Without it, those labelled as edges;
+	// without any, the agents that copies go to.
+	Edge Selector `json:"edge,omitzero"`
+	// Platform is what runs the copies; empty: PlatformProcess.
+	Platform string `json:"platform,omitempty"`
 }
 
 // DefaultEnvironments returns the environments of a plant without an estate.

@@ -1,5 +1,7 @@
 package andon
 
+import "slices"
+
 // Desired is what should be for one service in one environment. The plant keeps one for
 // each Place and changes it one small step at a time; agents converge on it, also while
 // the server is away.
@@ -21,12 +23,15 @@ type Copy struct {
 	Spec     RunSpec       `json:"spec"`
 }
 
-// A Route says which copies get the requests for which host names. The agent that keeps
-// the proxy gives traffic only to those targets that it last observed healthy.
+// A Route says which copies get the requests for which host names. The agents that keep the
+// proxies give traffic only to those targets that they themselves last observed healthy.
 type Route struct {
-	Hosts   []string     `json:"hosts"` // lower-case host names without port
-	Targets []Target     `json:"targets"`
-	Ledger  DeploymentID `json:"ledger"` // the deployment that requests are counted for
+	Hosts   []string `json:"hosts"` // lower-case host names without port
+	Targets []Target `json:"targets"`
+	// Edges are the agents whose proxies get the route, with the copies of all hosts. Empty, as
+	// before there were several hosts: each agent that has copies, with its own alone.
+	Edges  []AgentName  `json:"edges,omitempty"`
+	Ledger DeploymentID `json:"ledger"` // the deployment that requests are counted for
 }
 
 // A Target is a copy in a route, with its share of the traffic.
@@ -58,6 +63,18 @@ func (d *Desired) Routed(id InstanceID) bool {
 	return false
 }
 
+// Serves reports whether the proxy of an agent that is told of d is to get the route, and whether
+// with the copies of all hosts or with its own alone.
+func (d *Desired) Serves(name AgentName) (serves, all bool) {
+	switch {
+	case d.Route == nil:
+		return false, false
+	case len(d.Route.Edges) > 0:
+		return slices.Contains(d.Route.Edges, name), true
+	}
+	return true, false
+}
+
 // Clone returns a copy of d whose slices and route can be changed without changing d's.
 // The maps inside the copies' specifications are shared: they never change.
 func (d Desired) Clone() Desired {
@@ -66,6 +83,7 @@ func (d Desired) Clone() Desired {
 		r := *d.Route
 		r.Hosts = append([]string(nil), r.Hosts...)
 		r.Targets = append([]Target(nil), r.Targets...)
+		r.Edges = append([]AgentName(nil), r.Edges...)
 		d.Route = &r
 	}
 	return d

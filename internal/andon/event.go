@@ -81,7 +81,7 @@ func EventNames() []string {
 
 // bodies lists every event: the one place where a new one is registered.
 var bodies = []Body{
-	PlantCreated{}, EnvironmentDeclared{},
+	PlantCreated{}, EnvironmentDeclared{}, EnvironmentRemoved{}, EstateApplied{},
 	ServiceAdded{}, ServiceRemoved{},
 	VersionCreated{}, VersionReachedTrunk{}, MaturityChanged{}, VersionEnded{},
 	StageAdmitted{}, StageStarted{}, StageFinished{},

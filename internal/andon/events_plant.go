@@ -36,7 +36,10 @@ type AgentConnected struct {
 	Slots  int               `json:"slots"` // how many jobs it runs at once
 	Labels map[string]string `json:"labels,omitempty"`
 	// Build is the version of the andon binary that the agent runs.
-	Build string `json:"build,omitempty"`
+	Build     string   `json:"build,omitempty"`
+	Protocol  int      `json:"protocol,omitempty"`
+	Platforms []string `json:"platforms,omitempty"` // none: PlatformProcess alone
+	Address   string   `json:"address,omitempty"`   // where its copies are reached from other hosts
 }
 
 // AgentLost says that an agent has not been heard of for too long. Its copies keep running.

@@ -110,6 +110,14 @@ func (n *Node) Integer(otherwise int) int {
 	return otherwise
 }
 
+// Fraction returns the number, or otherwise.
+func (n *Node) Fraction(otherwise float64) float64 {
+	if f, err := strconv.ParseFloat(n.Str(), 64); err == nil {
+		return f
+	}
+	return otherwise
+}
+
 // Duration returns the duration, or otherwise.
 func (n *Node) Duration(otherwise time.Duration) time.Duration {
 	if d, err := time.ParseDuration(n.Str()); err == nil {

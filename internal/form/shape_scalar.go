@@ -128,6 +128,33 @@ func (w Whole) Schema() SchemaObject {
 	return SchemaObject{"type": "integer", "minimum": w.Least, "maximum": w.Most}
 }
 
+// A Fraction is a number that may have decimals.
+type Fraction struct{ Least, Most float64 }
+
+func (f Fraction) want() string {
+	return "a number from " + strconv.FormatFloat(f.Least, 'f', -1, 64) + " to " + strconv.FormatFloat(f.Most, 'f', -1, 64)
+}
+
+var fraction = regexp.MustCompile(`^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$`)
+
+// Check implements Shape.
+func (f Fraction) Check(n *Node, path string, found *Problems) {
+	if n.Kind == brokenNode {
+		return
+	}
+	if (n.Kind == integerNode || n.Kind == floatNode) && fraction.MatchString(n.Text) {
+		if x, err := strconv.ParseFloat(n.Text, 64); err == nil && x >= f.Least && x <= f.Most {
+			return
+		}
+	}
+	found.Add(n.At, "write "+f.want(), "%s must be %s, not %s", path, f.want(), describe(n))
+}
+
+// Schema implements Shape.
+func (f Fraction) Schema() SchemaObject {
+	return SchemaObject{"type": "number", "minimum": f.Least, "maximum": f.Most}
+}
+
 // A Span is a duration as Go writes it. The bounds are beyond JSON Schema: there, only
 // the form is checked.
 type Span struct{ Least, Most time.Duration }

@@ -132,6 +132,8 @@ func (r recorder) record() error {
 	switch b := r.event.Body.(type) {
 	case andon.EnvironmentDeclared:
 		return r.environmentDeclared(b)
+	case andon.EnvironmentRemoved:
+		return r.environmentRemoved(b)
 	case andon.ServiceAdded:
 		return r.serviceAdded(b)
 	case andon.ServiceRemoved:

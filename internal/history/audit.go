@@ -59,6 +59,8 @@ func (r recorder) subject() (subject, error) {
 	switch b := r.event.Body.(type) {
 	case andon.EnvironmentDeclared:
 		return subject{Place: andon.Place{Environment: b.Environment.Name}}, nil
+	case andon.EnvironmentRemoved:
+		return subject{Place: andon.Place{Environment: b.Environment}}, nil
 	case andon.ServiceAdded:
 		return subject{Place: andon.Place{Service: b.Service}}, nil
 	case andon.ServiceRemoved:

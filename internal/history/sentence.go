@@ -14,6 +14,10 @@ func sentence(body andon.Body, s subject) string {
 		return "the plant was created"
 	case andon.EnvironmentDeclared:
 		return fmt.Sprintf("environment %s was declared", b.Environment.Name)
+	case andon.EnvironmentRemoved:
+		return fmt.Sprintf("environment %s was removed", b.Environment)
+	case andon.EstateApplied:
+		return fmt.Sprintf("commit %s of the estate was applied, with %d environments", b.Commit.Short(), len(b.Environments))
 	case andon.ServiceAdded:
 		from := "the built-in git"
 		if b.Source.URL != "" {

@@ -45,6 +45,10 @@ func (r recorder) environmentDeclared(b andon.EnvironmentDeclared) error {
 	return r.exec(`INSERT OR REPLACE INTO environment (name, declared, doc) VALUES (?, ?, ?)`, b.Environment.Name, r.now(), d)
 }
 
+func (r recorder) environmentRemoved(b andon.EnvironmentRemoved) error {
+	return r.exec(`DELETE FROM environment WHERE name = ?`, b.Environment)
+}
+
 const selectService = `SELECT name, url, trunk, added, added_by, removed, reason, newest FROM service `
 
 func scanService(r *sql.Rows) (s Service, err error) {

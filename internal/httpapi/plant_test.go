@@ -20,11 +20,11 @@ import (
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/auth"
 	"github.com/andon-cd/andon/internal/engine"
+	"github.com/andon-cd/andon/internal/form"
 	"github.com/andon-cd/andon/internal/history"
 	"github.com/andon-cd/andon/internal/journal/sqlite"
 	"github.com/andon-cd/andon/internal/line"
 	"github.com/andon-cd/andon/internal/logs"
-	"github.com/andon-cd/andon/internal/form"
 	"github.com/andon-cd/andon/internal/pipeline"
 	"github.com/andon-cd/andon/internal/secret"
 )

@@ -15,6 +15,11 @@ func (s *State) Apply(e andon.Event) {
 		env := b.Environment
 		s.Environments[env.Name] = &env
 		s.markAll()
+	case andon.EnvironmentRemoved:
+		delete(s.Environments, b.Environment)
+		s.markAll()
+	case andon.EstateApplied:
+		s.Estate = &Estate{Commit: b.Commit, Applied: e.Time, By: e.By}
 	case andon.ServiceAdded:
 		s.applyServiceAdded(b, e.Time)
 	case andon.ServiceRemoved:

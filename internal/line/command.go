@@ -26,6 +26,14 @@ type CreatePlant struct {
 	Environments []andon.Environment
 }
 
+// ApplyEstate makes the environments those of a commit of the estate: all of them, valid as a
+// whole. It is refused while something is live, or a deployment goes on, in one that would go, and
+// while the pipeline of an open version names one.
+type ApplyEstate struct {
+	Commit       andon.CommitID
+	Environments []andon.Environment
+}
+
 // AddService makes a service known before its first push.
 type AddService struct {
 	Service andon.ServiceName

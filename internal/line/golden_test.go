@@ -18,7 +18,7 @@ var writeGolden = flag.Bool("golden", false, "write a new golden journal; only f
 
 // goldens is how many golden journals there are. The newest is the one that recordGolden writes;
 // those before it are what earlier programs wrote.
-const goldens = 2
+const goldens = 3
 
 func goldenJournal(n int) string { return fmt.Sprintf("testdata/journal-%d.jsonl", n) }
 func goldenState(n int) string   { return fmt.Sprintf("testdata/state-%d.json", n) }
@@ -93,7 +93,8 @@ func indented(t *testing.T, s *State) []byte {
 
 // recordGolden plays a history in which everything happens once that the journals before it lack:
 // a canary that is judged well and one that is judged worse, a group that stays warm, one that
-// goes with its time, and one that a rollback takes.
+// goes with its time, and one that a rollback takes; and an estate that adds an environment and
+// takes it away.
 func recordGolden(t *testing.T) {
 	p := newPlant(t)
 	watch := andon.Watch{Errors: 1, Latency: 2, Least: 50}
@@ -121,6 +122,8 @@ func recordGolden(t *testing.T) {
 	p.must(ReleaseCord{Cord: p.s.Cords[0].ID, Reason: "it may go"})
 	p.Push("five")
 	p.Until("five is live", func() bool { return p.Live("production") == 5 })
+	p.must(estateOf("test", "production", "staging"))
+	p.must(estateOf("test", "production"))
 	var journal bytes.Buffer
 	for i, e := range p.events {
 		e.Seq = andon.Seq(i + 1)

@@ -12,6 +12,7 @@ import (
 type State struct {
 	Plant        string                                       `json:"plant,omitempty"`
 	Environments map[andon.EnvironmentName]*andon.Environment `json:"environments,omitempty"`
+	Estate       *Estate                                      `json:"estate,omitempty"` // nil: the defaults apply
 	Services     map[andon.ServiceName]*Service               `json:"services,omitempty"`
 	Places       map[string]*Place                            `json:"places,omitempty"` // by andon.Place.Key
 	Tasks        map[andon.TaskID]*Task                       `json:"tasks,omitempty"`  // that have not ended
@@ -29,6 +30,13 @@ type State struct {
 	CordCount  int64       `json:"cord_count,omitempty"` // cords ever pulled
 
 	todo agenda // what Decide has still to look at; no part of the state
+}
+
+// An Estate is what declared the environments last.
+type Estate struct {
+	Commit  andon.CommitID `json:"commit"`
+	Applied time.Time      `json:"applied"`
+	By      andon.Actor    `json:"by"`
 }
 
 // A Service is one service of the plant.

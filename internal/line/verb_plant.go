@@ -19,6 +19,9 @@ func (c CreatePlant) decide(d *decision) error {
 	if d.s.Plant == "" {
 		d.emit(andon.PlantCreated{Plant: c.Plant})
 	}
+	if d.s.Estate != nil {
+		return nil // what it declares are the environments
+	}
 	for _, e := range c.Environments {
 		if have := d.s.Environments[e.Name]; have == nil || !reflect.DeepEqual(*have, e) {
 			d.emit(andon.EnvironmentDeclared{Environment: e})

@@ -15,10 +15,10 @@ import (
 
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/engine"
+	"github.com/andon-cd/andon/internal/form"
 	"github.com/andon-cd/andon/internal/history"
 	"github.com/andon-cd/andon/internal/journal"
 	"github.com/andon-cd/andon/internal/line"
-	"github.com/andon-cd/andon/internal/form"
 	"github.com/andon-cd/andon/internal/pipeline"
 )
 

@@ -1,0 +1,141 @@
+package estate_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/estate"
+	"github.com/andon-cd/andon/internal/form"
+)
+
+func files(pairs ...string) []estate.File {
+	var all []estate.File
+	for i := 0; i < len(pairs); i += 2 {
+		all = append(all, estate.File{Path: pairs[i], Data: []byte(pairs[i+1])})
+	}
+	return all
+}
+
+func TestParse_ReadsEverythingThatAnEnvironmentCanSay(t *testing.T) {
+	got, problems := estate.Parse(files("README.md", "nothing of ours", "environments/production.yaml", `
+platform: process
+hosts: {labels: {tier: web}}
+edge: {names: [edge1, edge2]}
+route: "{service}.example.com"
+strategy:
+  canary:
+    steps: [{weight: 5, pause: 2m}, {weight: 50, pause: 10m}]
+    warm: 15m
+soak: 1m
+watch: {errors: 0.5, latency: 1.5, least: 200}
+`, "environments/test.yaml", "strategy: {rolling: {max_unavailable: 1, max_surge: 2}}\n"))
+	if len(problems) > 0 {
+		t.Fatal(form.Format(problems))
+	}
+	if len(got) != 2 || got[0].Name != "production" || got[1].Name != "test" {
+		t.Fatalf("%+v", got)
+	}
+	p := got[0]
+	if p.Strategy != andon.Canary || len(p.Canary) != 2 || p.Canary[1] != (andon.CanaryStep{Weight: 50, Pause: 10 * time.Minute}) ||
+		p.Warm != 15*time.Minute || p.Soak != time.Minute || *p.Watch != (andon.Watch{Errors: 0.5, Latency: 1.5, Least: 200}) ||
+		p.Hosts != "{service}.example.com" || p.Place.Labels["tier"] != "web" || len(p.Edge.Agents) != 2 || p.Platform != "process" {
+		t.Errorf("%+v", p)
+	}
+	if test := got[1]; test.Strategy != andon.Rolling || test.MaxUnavailable != 1 || test.MaxSurge != 2 || test.Hosts != "{service}.test.localhost" || test.Watch != nil {
+		t.Errorf("%+v", test)
+	}
+}
+
+func TestParse_RefusesWithAPositionAndAHint(t *testing.T) {
+	for name, c := range map[string]struct {
+		files []estate.File
+		want  []string
+	}{
+		"nothing":          {files("README.md", "x"), []string{"declares no environment => write environments/production.yaml"}},
+		"a misspelled key": {files("environments/a.yaml", "stratgy: rolling\n"), []string{`a.yaml:1:1: unknown key "stratgy" => did you mean "strategy"?`}},
+		"another system's": {files("environments/a.yaml", "domain: x\n"), []string{`a.yaml:1:1: unknown key "domain" => did you mean "route"?`}},
+		"a misplaced key":  {files("environments/a.yaml", "strategy: rolling\nmax_surge: 1\n"), []string{`a.yaml:2:1: unknown key "max_surge" => the key "max_surge" belongs in strategy.rolling`}},
+		"a wrong strategy": {files("environments/a.yaml", "strategy: blue-gren\n"), []string{`did you mean "blue-green"?`}},
+		"two strategies":   {files("environments/a.yaml", "strategy: {rolling: {}, replace: {}}\n"), []string{`strategy has both "rolling" and "replace"`}},
+		"no steps":         {files("environments/a.yaml", "strategy: canary\n"), []string{"a.yaml:1:11: strategy: canary needs its steps"}},
+		"falling steps": {files("environments/a.yaml", "strategy:\n  canary:\n    steps:\n      - {weight: 50, pause: 1m}\n      - {weight: 5, pause: 1m}\n"),
+			[]string{"a.yaml:5:18: strategy.canary.steps[1].weight is 5, after 50"}},
+		"a stuck rolling":     {files("environments/a.yaml", "strategy: {rolling: {max_surge: 0}}\n"), []string{"could never replace a copy"}},
+		"no host":             {files("environments/a.yaml", "hosts: {}\n"), []string{"hosts chooses no host"}},
+		"a bad route":         {files("environments/a.yaml", "route: shop.example.com\n"), []string{"a.yaml:1:8: route: \"shop.example.com\" is not a host name with {service}"}},
+		"a route twice":       {files("environments/a.yaml", "route: \"{service}.x\"\n", "environments/b.yaml", "route: \"{service}.x\"\n"), []string{"b.yaml:1:8: the route {service}.x is that of environments/a.yaml too"}},
+		"an unbuilt executor": {files("environments/a.yaml", "platform: kubernetes\n"), []string{"platform must be process, not"}},
+		"what comes later":    {files("environments/a.yaml", "soak: 1s\n", "flags/shop.yaml", "x: 1\n"), []string{"flags/shop.yaml:1:1: an estate with feature flags is not supported by this version of Andon yet"}},
+		"a directory deeper":  {files("environments/a/b.yaml", "soak: 1s\n"), []string{"declares no environment => an environment is one file"}},
+		"a bad name":          {files("environments/Production.yaml", "soak: 1s\n"), []string{`"Production" cannot name an environment`}},
+		"a duration":          {files("environments/a.yaml", "soak: 10\n"), []string{"soak needs a unit: 10"}},
+		"a fraction":          {files("environments/a.yaml", "watch: {errors: many}\n"), []string{"watch.errors must be a number from 0 to 100, not"}},
+		"two files":           {files("environments/a.yaml", "sook: 1s\n", "environments/b.yaml", "soak: -1\n"), []string{"a.yaml:1:1", "b.yaml:1:7"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, problems := estate.Parse(c.files)
+			if got != nil {
+				t.Errorf("it was read: %+v", got)
+			}
+			var all []string
+			for _, p := range problems {
+				line := p.Message + " => " + p.Hint
+				if p.File != "" {
+					line = form.Format([]*andon.Error{{File: p.File, Line: p.Line, Column: p.Column, Message: line}})
+				}
+				all = append(all, line)
+			}
+			text := strings.Join(all, "\n")
+			for _, want := range c.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("it says\n%s\nwithout\n%s", text, want)
+				}
+			}
+		})
+	}
+}
+
+func TestParse_BoundsWhatItReads(t *testing.T) {
+	many := make([]estate.File, estate.MaxFiles+1)
+	if _, problems := estate.Parse(many); len(problems) != 1 || !strings.Contains(problems[0].Message, "1001 files") {
+		t.Errorf("%v", problems)
+	}
+}
+
+func TestDiff_SaysWhatDiffersKeyByKey(t *testing.T) {
+	before, problems := estate.Parse(files("environments/production.yaml", "strategy: blue-green\nsoak: 1m\n", "environments/old.yaml", "strategy: rolling\n"))
+	if len(problems) > 0 {
+		t.Fatal(form.Format(problems))
+	}
+	after, problems := estate.Parse(files("environments/production.yaml", "strategy: {canary: {steps: [{weight: 10, pause: 1m}]}}\nsoak: 1m\n", "environments/staging.yaml", "hosts: {labels: {a: b}}\n"))
+	if len(problems) > 0 {
+		t.Fatal(form.Format(problems))
+	}
+	var lines []string
+	for _, c := range estate.Diff(before, after) {
+		lines = append(lines, c.String())
+	}
+	want := `- old: strategy rolling, route {service}.old.localhost, platform process
+~ production: strategy: blue-green → canary
+~ production: steps: – → 10 % for 1m0s
++ staging: strategy rolling, route {service}.staging.localhost, platform process, hosts a=b`
+	if got := strings.Join(lines, "\n"); got != want {
+		t.Errorf("the diff is\n%s\ninstead of\n%s", got, want)
+	}
+	if same := estate.Diff(after, after); len(same) > 0 {
+		t.Errorf("an estate differs from itself: %v", same)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("environments/a.yaml", "strategy: {canary: {steps: [{weight: 5, pause: 2m}]}}\nwatch: {errors: 1}\n")
+	f.Add("environments/b.yaml", "hosts: {labels: {a: b}}\nroute: \"{service}.x\"")
+	f.Fuzz(func(t *testing.T, path, text string) {
+		got, problems := estate.Parse(files(path, text))
+		if (len(got) == 0) != (len(problems) > 0) {
+			t.Errorf("%d environments and %d problems", len(got), len(problems))
+		}
+	})
+}
