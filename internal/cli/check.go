@@ -11,6 +11,7 @@ import (
 
 	"github.com/andon-cd/andon/api"
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/estate"
 	"github.com/andon-cd/andon/internal/form"
 	"github.com/andon-cd/andon/internal/pipeline"
 )
@@ -24,15 +25,20 @@ type checkCmd struct {
 
 // A checked is what `andon check --json` prints.
 type checked struct {
-	File     string       `json:"file"`
-	Valid    bool         `json:"valid"`
-	Service  string       `json:"service,omitempty"`
-	Stages   []string     `json:"stages,omitempty"`
-	Problems []*api.Error `json:"problems"`
+	File    string   `json:"file"`
+	Valid   bool     `json:"valid"`
+	Service string   `json:"service,omitempty"`
+	Stages  []string `json:"stages,omitempty"`
+	// Environments are what an estate declares.
+	Environments []string     `json:"environments,omitempty"`
+	Problems     []*api.Error `json:"problems"`
 }
 
-// Run says whether an andon.yaml is valid, or all that is wrong with it.
+// Run says whether an andon.yaml is valid, or all that is wrong with it; the same of an estate.
 func (cmd *checkCmd) Run(c *call) error {
+	if isEstate(cmd.Path) {
+		return checkEstate(c, cmd.Path)
+	}
 	name, parsed, problems, err := readPipeline(c.in, cmd.Path)
 	if err != nil {
 		return err
@@ -53,8 +59,35 @@ func (cmd *checkCmd) Run(c *call) error {
 	case answer.Valid:
 		fmt.Fprintf(c.out, "%s is valid: %s goes through %s.\n", name, answer.Service, strings.Join(answer.Stages, " → "))
 	default:
-		fmt.Fprint(c.err, form.Format(problems))
-		return codeError(exitFailed)
+		return c.problems(problems)
+	}
+	return nil
+}
+
+// checkEstate says whether the estate in a directory is valid as a whole.
+func checkEstate(c *call, dir string) error {
+	files, err := estateIn(dir)
+	if err != nil {
+		return err
+	}
+	environments, problems := estate.Parse(files)
+	answer := checked{File: dir, Valid: len(problems) == 0, Problems: []*api.Error{}}
+	for _, p := range problems {
+		answer.Problems = append(answer.Problems, asWire(p))
+	}
+	for _, e := range environments {
+		answer.Environments = append(answer.Environments, string(e.Name))
+	}
+	switch {
+	case c.json:
+		c.sayJSON(c.out, answer)
+		if !answer.Valid {
+			return problems[0]
+		}
+	case answer.Valid:
+		fmt.Fprintf(c.out, "%s is a valid estate: it declares %s.\n", dir, strings.Join(answer.Environments, ", "))
+	default:
+		return c.problems(problems)
 	}
 	return nil
 }

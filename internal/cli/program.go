@@ -27,6 +27,7 @@ type program struct {
 	Rerun    rerunCmd    `cmd:"" group:"move" help:"Run a version's stage, or a deployment, again."`
 	Cord     cordCmd     `cmd:"" group:"move" help:"Stop the line, or let it run again."`
 
+	Estate        estateCmd        `cmd:"" group:"keep" help:"See, compare and apply what declares the environments."`
 	Service       serviceCmd       `cmd:"" group:"keep" help:"Add, list and remove services."`
 	Agent         agentCmd         `cmd:"" group:"keep" help:"Run an agent on this host, or get the token for one."`
 	Down          downCmd          `cmd:"" group:"keep" help:"Stop a plant and everything that it runs."`

@@ -32,6 +32,7 @@ func forms() map[string]any {
 		"service list": &struct {
 			Services []api.Service `json:"services"`
 		}{},
+		"estate": &api.Estate{}, "estate diff": &api.EstateChanges{},
 		"agent token": &api.AddedAgent{}, "down": &stopped{}, "backup": &backedUp{}, "version": &build{},
 		"restore": &struct {
 			Data string `json:"data"`

@@ -1,11 +1,20 @@
 package cli
 
-import "github.com/andon-cd/andon/internal/pipeline"
+import (
+	"github.com/andon-cd/andon/internal/estate"
+	"github.com/andon-cd/andon/internal/pipeline"
+)
 
-type schemaCmd struct{}
+type schemaCmd struct {
+	Estate bool `help:"That of environments/NAME.yaml in the estate, instead."`
+}
 
-// Run prints the JSON Schema of andon.yaml, which is the same with --json and without.
+// Run prints a JSON Schema, which is the same with --json and without.
 func (cmd *schemaCmd) Run(c *call) error {
-	_, err := c.out.Write(pipeline.Schema())
+	schema := pipeline.Schema()
+	if cmd.Estate {
+		schema = estate.Schema()
+	}
+	_, err := c.out.Write(schema)
 	return err
 }

@@ -18,7 +18,7 @@ type File struct {
 // MaxFiles bounds the files of an estate, MaxSize the bytes of all of them together.
 const (
 	MaxFiles = 1000
-	MaxSize  = 4 << 20
+	MaxSize  = 512 << 10
 )
 
 // Directory is where the environments of an estate are.

@@ -1,6 +1,8 @@
 package estate_test
 
 import (
+	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +128,33 @@ func TestDiff_SaysWhatDiffersKeyByKey(t *testing.T) {
 	}
 	if same := estate.Diff(after, after); len(same) > 0 {
 		t.Errorf("an estate differs from itself: %v", same)
+	}
+}
+
+func TestReference_HasAnExampleThatIsValid(t *testing.T) {
+	text, err := os.ReadFile("../../docs/reference/estate.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "```yaml environment\n")
+	example, _, ended := strings.Cut(rest, "```")
+	if !found || !ended {
+		t.Fatal("the reference has no example")
+	}
+	if _, problems := estate.Parse(files("environments/production.yaml", example)); len(problems) > 0 {
+		t.Error(form.Format(problems))
+	}
+}
+
+func TestSchema_KnowsTheKeys(t *testing.T) {
+	var schema struct{ Properties map[string]any }
+	if err := json.Unmarshal(estate.Schema(), &schema); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"strategy", "soak", "watch", "route", "hosts", "edge", "platform"} {
+		if schema.Properties[key] == nil {
+			t.Errorf("the schema lacks %s", key)
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ func (a *API) writes() {
 	post(a, "/api/v1/services/{service}/environments/{environment}/rollback", "rollback", "Make a version that was good live again", a.rollback)
 	post(a, "/api/v1/deployments/{deployment}/cancel", "cancel-deployment", "End a deployment: what was live before comes back", a.cancelDeployment)
 	post(a, "/api/v1/deployments/{deployment}/rerun", "rerun-deployment", "Ask again for a deployment that did not succeed", a.rerunDeployment)
+	route(a, http.MethodPut, "/api/v1/estate", "apply-estate", "Make the environments those of a commit of the estate, or say what would change", a.applyEstate)
 	post(a, "/api/v1/cords", "pull-cord", "Stop the line", a.pullCord)
 	post(a, "/api/v1/cords/release", "release-cord", "Let the line run again", a.releaseCord)
 	post(a, "/api/v1/agents/{agent}/token", "add-agent", "The token with which an agent connects", a.addAgent)
