@@ -55,7 +55,11 @@ func (k *book) show() (ledgers []andon.Ledger, groups []andon.GroupStats) {
 	}
 	for _, g := range k.Groups {
 		shown := *g
-		shown.Latency = slices.Clone(g.Latency)
+		last := len(g.Latency)
+		for last > 0 && g.Latency[last-1] == 0 {
+			last--
+		}
+		shown.Latency = slices.Clone(g.Latency[:last])
 		groups = append(groups, shown)
 	}
 	return ledgers, groups
@@ -124,5 +128,25 @@ func (t *table) judge(b *backend, l line) {
 	}
 	if l.latency >= 0 {
 		g.Latency[andon.LatencyBucket(latencyBounds, l.latency)]++
+	}
+}
+
+// missed counts what a slot could not take, and another got, for the group of its copy.
+func (t *table) missed(b *backend, n int, moved int64) {
+	more := moved - b.Moved[n]
+	if more <= 0 {
+		return
+	}
+	if b.Moved == nil {
+		b.Moved = map[int]int64{}
+	}
+	b.Moved[n] = moved
+	k := t.Books[b.Place.Key()]
+	if k == nil {
+		return
+	}
+	if g := k.group(b.Slots[n-1].Instance.Group(), b.Ledger); g != nil {
+		g.Requests += more
+		g.Errors += more
 	}
 }

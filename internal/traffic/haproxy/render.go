@@ -43,8 +43,9 @@ defaults
 	timeout tunnel 24h
 	timeout http-request 10s
 	timeout http-keep-alive 75s
-	retries 3
+	retries 2
 	option redispatch 1
+	option abortonclose
 	retry-on conn-failure empty-response
 	option http-restrict-req-hdr-names delete
 	option dontlognull
@@ -60,15 +61,17 @@ backend live
 
 frontend public
 `, socketName, c.MaxConn, t.Run, digest(c), ringSize, logFormat, c.Backends+1)
+	// HTTP/1.1 alone: over HTTP/2, HAProxy 2.6 ends an answer of unknown length that was cut off
+	// as if it were whole.
 	file := firstFile
 	for range c.Listen {
-		fmt.Fprintf(&b, "\tbind fd@%d\n", file)
+		fmt.Fprintf(&b, "\tbind fd@%d proto h1\n", file)
 		file++
 	}
 	frontRules(&b, "req.hdr(host),host_only,lower,rtrim(.)")
 	b.WriteString("\nfrontend own\n")
 	for n := range c.Places {
-		fmt.Fprintf(&b, "\tbind fd@%d id %d\n", file+n, n+1)
+		fmt.Fprintf(&b, "\tbind fd@%d proto h1 id %d\n", file+n, n+1)
 	}
 	b.WriteString("\thttp-request set-var(txn.own) so_id\n")
 	frontRules(&b, "str(own:),concat(,txn.own)")

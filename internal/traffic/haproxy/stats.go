@@ -7,11 +7,17 @@ import (
 
 // A reading is what HAProxy has counted of one backend since it started.
 type reading struct {
-	began    int64         // requests that came to the backend
-	inFlight int64         // of those, not ended; upgraded connections too
-	slots    map[int]int64 // in flight, by the slot's number
-	upgraded int64         // connections upgraded, as soon as they were
-	streams  int64         // those and streams of events, as soon as their heads came
+	began    int64 // requests that came to the backend
+	inFlight int64 // of those, not ended; upgraded connections too
+	upgraded int64 // connections upgraded, as soon as they were
+	streams  int64 // those and streams of events, as soon as their heads came
+	slots    map[int]slotReading
+}
+
+// A slotReading is what HAProxy has counted of one server.
+type slotReading struct {
+	inFlight int64
+	moved    int64 // requests that could not be sent there and went to another
 }
 
 // commands that read the named backends.
@@ -29,12 +35,12 @@ func parseReadings(text string) map[string]*reading {
 	of := func(name string) *reading {
 		r := readings[name]
 		if r == nil {
-			r = &reading{slots: map[int]int64{}}
+			r = &reading{slots: map[int]slotReading{}}
 			readings[name] = r
 		}
 		return r
 	}
-	var stot, scur int
+	var stot, scur, wredis int
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		switch {
@@ -45,20 +51,22 @@ func parseReadings(text string) map[string]*reading {
 					stot = i
 				case "scur":
 					scur = i
+				case "wredis":
+					wredis = i
 				}
 			}
 		case strings.HasPrefix(line, "0x"):
 			parseLive(line, of)
 		default:
 			f := strings.Split(line, ",")
-			if stot == 0 || scur == 0 || len(f) <= max(stot, scur) {
+			if stot == 0 || scur == 0 || wredis == 0 || len(f) <= max(stot, scur, wredis) {
 				continue
 			}
 			r := of(f[0])
 			if f[1] == "BACKEND" {
 				r.began, r.inFlight = number(f[stot]), number(f[scur])
 			} else if n := slotNumber(f[1]); n > 0 {
-				r.slots[n] = number(f[scur])
+				r.slots[n] = slotReading{number(f[scur]), number(f[wredis])}
 			}
 		}
 	}

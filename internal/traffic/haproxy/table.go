@@ -39,12 +39,13 @@ type backend struct {
 	Place    andon.Place
 	Ledger   andon.DeploymentID // whom to count for; empty: the backend is free
 	Slots    []slot
-	Counted  int64 // requests of which the line is counted
-	Began    int64 // requests, as last read
-	InFlight int64 // as last read
-	Upgraded int64 // as last read
-	Streams  int64 // as last read
-	Ended    int64 // upgraded connections and streams of which the line is counted
+	Counted  int64         // requests of which the line is counted
+	Began    int64         // requests, as last read
+	InFlight int64         // as last read
+	Upgraded int64         // as last read
+	Streams  int64         // as last read
+	Ended    int64         // upgraded connections and streams of which the line is counted
+	Moved    map[int]int64 // requests that a slot could not take, by its number, as last read
 
 	retired time.Time // when its route left it; in this driver's time
 }
@@ -215,7 +216,7 @@ func (t *table) follow(next []placed, now time.Time) (cut []string) {
 }
 
 // take counts what was read. It reports whether a target that drains has nothing in flight any more.
-func (t *table) take(readings map[string]*reading, now time.Time) (drained bool) {
+func (t *table) take(readings map[string]*reading, at time.Time) (drained bool) {
 	for name, r := range readings {
 		b := t.backend(name)
 		if b == nil || b.free() {
@@ -227,7 +228,9 @@ func (t *table) take(readings map[string]*reading, now time.Time) (drained bool)
 		led.Served += max(0, r.streams-b.Streams)
 		b.Upgraded, b.Streams = max(b.Upgraded, r.upgraded), max(b.Streams, r.streams)
 		for i := range b.Slots {
-			drained = t.drain(b, &b.Slots[i], r.slots[i+1], now) || drained
+			now := r.slots[i+1]
+			t.missed(b, i+1, now.moved)
+			drained = t.drain(b, &b.Slots[i], now.inFlight, at) || drained
 		}
 	}
 	return drained
@@ -269,7 +272,7 @@ func (t *table) restarted(run string) {
 			// What has begun to stream is counted as served, and its line is still to come.
 			t.ledger(b.Place, b.Ledger).Unknown += max(0, b.Began-b.Counted-(b.Streams-b.Ended))
 		}
-		b.Counted, b.Began, b.InFlight, b.Upgraded, b.Streams, b.Ended = 0, 0, 0, 0, 0, 0
+		b.Counted, b.Began, b.InFlight, b.Upgraded, b.Streams, b.Ended, b.Moved = 0, 0, 0, 0, 0, 0, nil
 		if !t.current(b) {
 			b.release()
 		}

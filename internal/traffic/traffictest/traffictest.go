@@ -25,6 +25,9 @@ type Subject struct {
 	Addr string
 	// Groups says that the driver counts what each group answers (traffic.RouteState.Groups).
 	Groups bool
+	// EarlyAnswersAreGone says that the driver cannot tell a client that closes after an answer
+	// which came before the request's end from one that closes before it: it counts both as gone.
+	EarlyAnswersAreGone bool
 }
 
 // Run runs the suite. The factory gives each test a driver without routes.
