@@ -18,6 +18,11 @@ type Route struct {
 	Targets    []Target           // get new requests; none: requests are answered with 503
 	Draining   []Target           // get no new requests, keep those in flight
 	Ledger     andon.DeploymentID // whom to count requests for
+	// Sticky is the name of a cookie by which a client's requests go to one copy for as long as it
+	// is among the targets; empty: none. What it says is the driver's own business.
+	Sticky      string `json:",omitempty"`
+	MaxInFlight int64  `json:",omitempty"` // requests on all targets together; those over it get 503. 0: no limit
+	MaxBody     int64  `json:",omitempty"` // bytes of a request's body; a larger one gets 413. 0: no limit
 }
 
 // A Target is a copy and where it listens.

@@ -101,12 +101,15 @@ func (s *server) newRoute(spec traffic.Route, led *ledger, old *route) *route {
 	}
 	r := &route{spec: spec, ledger: led}
 	for _, t := range spec.Targets {
-		r.targets = append(r.targets, choice{find(t), int64(t.Weight), s.ledgers.group(led, t.Instance.Group())})
+		r.targets = append(r.targets, choice{find(t), int64(t.Weight), s.ledgers.group(led, t.Instance.Group()), ""})
 	}
 	for _, t := range spec.Draining {
 		r.draining = append(r.draining, find(t))
 	}
 	r.share()
+	if spec.Sticky != "" {
+		r.stick(s.stickyKey)
+	}
 	if old != nil {
 		r.turn.Store(old.turn.Load()) // or frequent changes would always begin with the heaviest
 	}

@@ -27,8 +27,12 @@ func (s *server) carry(w http.ResponseWriter, r *http.Request, find lookup) {
 		say(w, http.StatusBadRequest, "The request's method or host cannot be told to the service.")
 		return
 	}
+	if rt := find(s.table.Load()); rt != nil && rt.spec.MaxBody > 0 && r.ContentLength > rt.spec.MaxBody {
+		sayTooLarge(w, rt.spec.MaxBody)
+		return
+	}
 	f := newFlight(w)
-	rt, found := s.assign(f, find, nil)
+	rt, found := s.assign(f, r, find, nil)
 	if rt == nil {
 		f.free()
 		if s.table.Load().untold {
@@ -45,9 +49,14 @@ func (s *server) carry(w http.ResponseWriter, r *http.Request, find lookup) {
 		f.count(failed)
 		f.free()
 		w.Header().Set("Retry-After", "1")
+		if len(rt.targets) > 0 {
+			say(w, http.StatusServiceUnavailable, fmt.Sprintf("%s has as many requests at once as it may have. Try again in a moment.", rt.spec.Place))
+			return
+		}
 		say(w, http.StatusServiceUnavailable, fmt.Sprintf("No healthy copy of %s can take the request now. Try again in a moment.", rt.spec.Place))
 		return
 	}
+	f.maxBody = rt.spec.MaxBody
 	stop := context.AfterFunc(r.Context(), func() { f.abort(clientGone) })
 	returned := false
 	defer func() {
@@ -69,14 +78,25 @@ func (s *server) carry(w http.ResponseWriter, r *http.Request, find lookup) {
 }
 
 // assign puts the flight on a target of the route that is in force. It returns no route if
-// there is none, and false if the route has no target (but the one to avoid).
-func (s *server) assign(f *flight, find lookup, avoid *target) (*route, bool) {
+// there is none, and false if the route has no target (but the one to avoid), or is full.
+func (s *server) assign(f *flight, r *http.Request, find lookup, avoid *target) (*route, bool) {
 	for {
 		rt := find(s.table.Load())
 		if rt == nil {
 			return nil, false
 		}
-		c := rt.pick(avoid)
+		if avoid == nil && rt.full() {
+			return rt, false
+		}
+		var c *choice
+		stuck := false
+		if rt.sticky != nil && avoid == nil {
+			c = rt.stuck(r)
+			stuck = c != nil
+		}
+		if c == nil {
+			c = rt.pick(avoid)
+		}
 		if c == nil {
 			return rt, false
 		}
@@ -84,6 +104,10 @@ func (s *server) assign(f *flight, find lookup, avoid *target) (*route, bool) {
 			f.attempt = attempt{bucket: -1}
 			if f.ledger == nil || f.ledger == rt.ledger { // else a switch came between two attempts
 				f.attempt.group = c.group
+			}
+			f.cookieName, f.cookie = rt.spec.Sticky, c.cookie
+			if stuck {
+				f.cookie = ""
 			}
 			return rt, true
 		}
@@ -95,7 +119,7 @@ func (s *server) assign(f *flight, find lookup, avoid *target) (*route, bool) {
 // exchange sends the request and delivers the answer. It reports true if the answer was begun
 // and cannot be completed.
 func (s *server) exchange(f *flight, w http.ResponseWriter, r *http.Request, find lookup) (broken bool) {
-	out, err := f.outgoing(r)
+	out, err := s.outgoing(f, r)
 	if err != nil {
 		f.count(gone)
 		say(w, http.StatusBadRequest, "The request's body could not be read.")
@@ -103,8 +127,9 @@ func (s *server) exchange(f *flight, w http.ResponseWriter, r *http.Request, fin
 	}
 	c, a, err := s.send(f, w, out, find)
 	if err != nil {
-		return f.answerFailure(w, err)
+		return f.answerFailure(w, err, r.ProtoMajor == 1 && out.upload != nil && !out.upload.whole.Load())
 	}
+	f.tell(w.Header(), out.from, r)
 	if a.status == http.StatusSwitchingProtocols {
 		return f.upgrade(w, c, a)
 	}
@@ -123,9 +148,17 @@ func (s *server) exchange(f *flight, w http.ResponseWriter, r *http.Request, fin
 }
 
 // answerFailure answers for a copy that did not. It reports true if the client cannot be answered.
-func (f *flight) answerFailure(w http.ResponseWriter, err error) (broken bool) {
+// last says that the client's connection cannot carry another request: the rest of this one's
+// body would be taken for it.
+func (f *flight) answerFailure(w http.ResponseWriter, err error, last bool) (broken bool) {
 	clear(w.Header())
+	if last {
+		w.Header()["Connection"] = []string{"close"}
+	}
 	switch why := f.detach(); {
+	case why == tooLarge:
+		f.count(gone)
+		sayTooLarge(w, f.maxBody)
 	case why == clientGone || errors.Is(err, errClientBody):
 		f.count(gone)
 		return true
@@ -153,4 +186,8 @@ func say(w http.ResponseWriter, status int, sentence string) {
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, sentence+"\n") // the client may be gone
+}
+
+func sayTooLarge(w http.ResponseWriter, limit int64) {
+	say(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("The request's body is larger than the %d bytes that this service takes.", limit))
 }

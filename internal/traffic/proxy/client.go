@@ -3,10 +3,12 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,8 +21,9 @@ type admittingListener struct {
 	*net.TCPListener
 	admission *admission
 	trusted   []netip.Prefix
-	tls       *tls.Config // nil: clients speak in the clear
-	place     andon.Place // whose own listener it is; zero: a public one
+	stall     time.Duration // how long a client may take to take the next piece of an answer
+	tls       *tls.Config   // nil: clients speak in the clear
+	place     andon.Place   // whose own listener it is; zero: a public one
 	closed    chan struct{}
 	once      sync.Once
 }
@@ -89,6 +92,8 @@ type clientConn struct {
 	trusted  bool         // what it says of the client before it is believed
 	counted  netip.Prefix // for whom it counts; zero: it does not
 	guard    guard        // belongs to who reads, but for unread
+	cut      atomic.Bool  // nothing more may be written
+	until    atomic.Int64 // by the clock, when a write fails that has not ended
 	reset    atomic.Bool  // the client must see that its answer is not complete
 	once     sync.Once
 }
@@ -99,6 +104,34 @@ func (c *clientConn) Read(p []byte) (int, error) {
 		c.guard.look(p[:n])
 	}
 	return n, err
+}
+
+// Write gives the client from stall to twice that to take p. The deadline is not moved each time:
+// that would cost more than most writes need.
+func (c *clientConn) Write(p []byte) (int, error) {
+	if now := int64(clock()); now > c.until.Load()-int64(c.listener.stall) {
+		c.until.Store(now + 2*int64(c.listener.stall))
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(2 * c.listener.stall)) // if it fails, so does the write
+	}
+	if c.cut.Load() {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return c.Conn.Write(p)
+}
+
+// SetWriteDeadline ends all writing if t is over. Any other deadline is left to Write: net/http
+// takes it away after each request.
+func (c *clientConn) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() || t.After(time.Now()) {
+		return nil
+	}
+	c.cut.Store(true)
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline does what SetReadDeadline and SetWriteDeadline do.
+func (c *clientConn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
 // CloseWrite ends the client's answers.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"time"
 )
 
 var errAborted = errors.New("aborted")
@@ -59,12 +58,6 @@ func (f *flight) copyBody(w http.ResponseWriter, r *http.Request, c *upstreamCon
 	flush := a.length < 0 || a.length > flushFrom || a.events
 	client := http.NewResponseController(w)
 	buf := f.buf[:copySize]
-	bounded := false
-	defer func() {
-		if bounded {
-			client.SetWriteDeadline(time.Time{})
-		}
-	}()
 	for pieces := 0; ; pieces++ {
 		if flush && c.reader.Buffered() == 0 {
 			if err := client.Flush(); err != nil {
@@ -74,8 +67,6 @@ func (f *flight) copyBody(w http.ResponseWriter, r *http.Request, c *upstreamCon
 		n, err := body.Read(buf)
 		if n > 0 {
 			if pieces > 0 && r.ProtoMajor == 1 {
-				client.SetWriteDeadline(time.Now().Add(stallLimit))
-				bounded = true
 				if f.aborted() != notAborted {
 					return errAborted, nil
 				}

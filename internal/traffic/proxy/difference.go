@@ -59,7 +59,8 @@ func positions(routes []traffic.Route) map[andon.Place]int {
 }
 
 func sameRoute(a, b traffic.Route) bool {
-	return a.Generation == b.Generation && a.Ledger == b.Ledger && slices.Equal(a.Hosts, b.Hosts) &&
+	return a.Generation == b.Generation && a.Ledger == b.Ledger && a.Sticky == b.Sticky &&
+		a.MaxInFlight == b.MaxInFlight && a.MaxBody == b.MaxBody && slices.Equal(a.Hosts, b.Hosts) &&
 		slices.Equal(a.Targets, b.Targets) && slices.Equal(a.Draining, b.Draining)
 }
 

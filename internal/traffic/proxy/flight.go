@@ -15,11 +15,14 @@ type flight struct {
 	ledger  *ledger
 	counted bool // in the ledger, as ended
 	retried bool
+	maxBody int64  // 0: no limit
 	buf     []byte // the request's head and a small body, then pieces of the answer's body
 	small   []byte // a small body of the request
 	head    []byte // the answer's head
 
 	attempt        attempt // at the target
+	cookieName     string
+	cookie         string // that the client is to get, so that it comes back to the target; empty: none
 	target         *target
 	next, previous *flight
 	switched       *ledger       // set when the route was switched away under the flight
@@ -42,6 +45,7 @@ const (
 	clientGone        // the client closed its connection
 	cutOff            // the copy is out of the route and its drain time is over
 	timedOut          // the copy has not begun to answer
+	tooLarge          // the client's body is larger than the route takes
 )
 
 // An outcome is how a request ended, for its ledger.

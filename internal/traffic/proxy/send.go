@@ -29,21 +29,21 @@ type outgoing struct {
 }
 
 // outgoing reads a small body, or prepares to stream a large one.
-func (f *flight) outgoing(r *http.Request) (*outgoing, error) {
+func (s *server) outgoing(f *flight, r *http.Request) (*outgoing, error) {
 	out := &outgoing{r: r, from: originOf(r)}
 	switch {
 	case r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0:
 		out.upgrade = upgradeOf(r)
 	case r.ContentLength > 0 && r.ContentLength <= smallBody && len(r.Trailer) == 0 && r.Header.Get("Expect") == "":
 		client := http.NewResponseController(f.client)
-		client.SetReadDeadline(time.Now().Add(stallLimit))
+		client.SetReadDeadline(time.Now().Add(s.limits.bodyTime(r.ContentLength)))
 		f.small = grow(f.small, int(r.ContentLength))
 		if _, err := io.ReadFull(r.Body, f.small); err != nil {
 			return nil, err
 		}
 		client.SetReadDeadline(time.Time{})
 	default:
-		out.upload = newUpload(f, r)
+		out.upload = newUpload(s.limits, f, r)
 	}
 	return out, nil
 }
@@ -55,12 +55,14 @@ func grow(b []byte, n int) []byte {
 	return b[:n]
 }
 
-// send brings the request to a copy and reads the head of its answer into w's header. What
-// cannot have had an effect is sent again, to another copy if there is one: a request whose
-// connection could not be made, and one that may be repeated and whose connection, used
-// before, ended without a byte of an answer.
+// send brings the request to a copy and reads the head of its answer into w's header. It is sent
+// again, to another copy if there is one, when that cannot do what once would not do: when no
+// connection could be made, and when the connection ended without a byte of the answer to a
+// request that may be repeated. The latter only once if it need not be the fault of an idle
+// connection: a request that kills copies must not get them all.
 func (s *server) send(f *flight, w http.ResponseWriter, out *outgoing, find lookup) (*upstreamConn, answer, error) {
 	repeatable := isIdempotent(out.r.Method) && out.upload == nil && out.upgrade == ""
+	lost := 0
 	for attempt := 1; ; attempt++ {
 		c, err := f.connect(s, out.r.Context(), repeatable && attempt == 1)
 		again, theirs := err != nil, true
@@ -71,8 +73,11 @@ func (s *server) send(f *flight, w http.ResponseWriter, out *outgoing, find look
 			if err == nil {
 				return c, a, nil
 			}
-			again = repeatable && c.reused && !started
-			theirs = !again || !c.doubtful // an idle connection may be closed: that is no fault of the copy
+			// An idle connection may be closed: that is no fault of the copy.
+			if theirs = started || !c.doubtful; theirs {
+				lost++
+			}
+			again = repeatable && !started && lost < 2
 			f.detach()
 			c.Close()
 			out.finish(f)
@@ -83,19 +88,19 @@ func (s *server) send(f *flight, w http.ResponseWriter, out *outgoing, find look
 		if theirs {
 			f.attempt.end(true)
 		}
-		if !s.reassign(f, find) {
+		if !s.reassign(f, out.r, find) {
 			return nil, answer{}, err
 		}
 	}
 }
 
 // reassign moves the flight to another target, or to the same if there is no other.
-func (s *server) reassign(f *flight, find lookup) bool {
+func (s *server) reassign(f *flight, r *http.Request, find lookup) bool {
 	before := f.target
 	f.leave()
-	_, found := s.assign(f, find, before)
+	_, found := s.assign(f, r, find, before)
 	if !found {
-		_, found = s.assign(f, find, nil)
+		_, found = s.assign(f, r, find, nil)
 	}
 	if found && !f.retried {
 		f.retried = true

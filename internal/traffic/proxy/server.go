@@ -29,6 +29,9 @@ type server struct {
 	locals  *http.Server // of the places' own listeners
 	admit   *admission
 	config  Settings
+	limits  limits
+
+	stickyKey []byte
 
 	mu       sync.Mutex // guards what follows, and orders changes
 	saved    *routeLog
@@ -39,7 +42,6 @@ type server struct {
 }
 
 const (
-	headerTimeout  = 10 * time.Second
 	keepAliveLimit = 75 * time.Second // longer than clients keep idle connections
 	maxHeaderBytes = 64 << 10
 	maxClients     = 10_000 // connections
@@ -50,17 +52,24 @@ func newServer(dir string, config Settings, ledgers *ledgers, slogger *slog.Logg
 		config.ClientConnections = defaultClientConnections
 	}
 	s := &server{
-		dir: dir, log: slogger, drained: drained, ledgers: ledgers, config: config,
+		dir: dir, log: slogger, drained: drained, ledgers: ledgers, config: config, limits: usual,
 		admit: newAdmission(maxClients, config.ClientConnections),
 		saved: &routeLog{path: filepath.Join(dir, "routes.log")},
 		own:   map[andon.Place]*net.TCPListener{},
 	}
+	if config.limits != nil {
+		s.limits = *config.limits
+	}
+	var err error
+	if s.stickyKey, err = loadStickyKey(dir); err != nil {
+		slogger.Error("the key of the cookies cannot be kept: they lead nowhere once this proxy ends", "error", err)
+	}
 	s.table.Store(&table{untold: true})
-	s.http = newHTTPServer(s, slogger)
+	s.http = newHTTPServer(s, s.limits, slogger)
 	s.locals = newHTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		place, _ := r.Context().Value(placeKey{}).(andon.Place)
 		s.carry(w, r, func(t *table) *route { return t.route(place) })
-	}), slogger)
+	}), s.limits, slogger)
 	s.locals.BaseContext = func(l net.Listener) context.Context {
 		return context.WithValue(context.Background(), placeKey{}, l.(*admittingListener).place)
 	}
@@ -70,20 +79,20 @@ func newServer(dir string, config Settings, ledgers *ledgers, slogger *slog.Logg
 // placeKey is the context key of the place whose own listener a request came in by.
 type placeKey struct{}
 
-func newHTTPServer(handler http.Handler, slogger *slog.Logger) *http.Server {
+func newHTTPServer(handler http.Handler, l limits, slogger *slog.Logger) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
 		Handler:           handler,
 		Protocols:         protocols,
-		ReadHeaderTimeout: headerTimeout,
+		ReadHeaderTimeout: l.header,
 		ConnContext:       withClient,
 		IdleTimeout:       keepAliveLimit,
 		MaxHeaderBytes:    maxHeaderBytes,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams: 250,
-			WriteByteTimeout:     stallLimit,
+			WriteByteTimeout:     l.stall,
 			SendPingTimeout:      time.Minute,
 		},
 		// What clients do wrong is not for the log of the proxy, but for whom it looks into it closely.
@@ -100,13 +109,13 @@ func (d debugWriter) Write(p []byte) (int, error) {
 
 // serve accepts requests on the listener until leave.
 func (s *server) serve(l *net.TCPListener) {
-	go s.accept(s.http, &admittingListener{TCPListener: l, admission: s.admit, trusted: s.config.Trusted, closed: make(chan struct{})})
+	go s.accept(s.http, &admittingListener{TCPListener: l, admission: s.admit, trusted: s.config.Trusted, stall: s.limits.stall, closed: make(chan struct{})})
 }
 
 // serveOwn accepts requests for one place, whatever their host is, on its own listener.
 func (s *server) serveOwn(p andon.Place) {
 	l := s.own[p]
-	go s.accept(s.locals, &admittingListener{TCPListener: l, admission: s.admit, closed: make(chan struct{}), place: p})
+	go s.accept(s.locals, &admittingListener{TCPListener: l, admission: s.admit, stall: s.limits.stall, closed: make(chan struct{}), place: p})
 }
 
 func (s *server) accept(h *http.Server, l net.Listener) {

@@ -17,6 +17,8 @@ type Settings struct {
 	// ClientConnections is how many connections one client may have at a time: an IPv4 address, or
 	// a /64 of IPv6. Trusted proxies may have any number. 0: 2,500.
 	ClientConnections int `json:"client_connections,omitempty"`
+
+	limits *limits // nil: the usual ones
 }
 
 // defaultClientConnections is a quarter of what all together may have.

@@ -44,6 +44,7 @@ type route struct {
 	ledger   *ledger
 	turns    []uint16 // indexes of shares, in the order and number of their weights
 	turn     atomic.Uint32
+	sticky   map[string]*choice // by the value of the cookie; nil: the route is not sticky
 }
 
 // A choice is a target with its weight in one route.
@@ -51,6 +52,7 @@ type choice struct {
 	*target
 	weight int64
 	group  *group // counts what it answers; nil: nothing does
+	cookie string // that leads to it in a sticky route
 }
 
 // A share is the targets of one group. What a group gets of the requests is exactly what its
@@ -183,6 +185,18 @@ func (sh *share) pick(except *target) (best *choice, bestSuspect bool) {
 	return best, bestSuspect
 }
 
+// full reports whether the route has as many requests in flight as it may have.
+func (r *route) full() bool {
+	if r.spec.MaxInFlight == 0 {
+		return false
+	}
+	var sum int64
+	for i := range r.targets {
+		sum += r.targets[i].load.Load()
+	}
+	return sum >= r.spec.MaxInFlight
+}
+
 // all yields every target of the route, those that drain too.
 func (r *route) all(yield func(*target) bool) {
 	for _, c := range r.targets {
@@ -252,6 +266,12 @@ func validate(r traffic.Route) error {
 		if t.Weight < 1 || t.Weight > 1_000_000 {
 			return invalid("gives %s the weight %d, which is not from 1 to 1,000,000", t.Instance, t.Weight)
 		}
+	}
+	if r.Sticky != "" && !isToken(r.Sticky) {
+		return invalid("has the cookie %q, which is no name of a cookie", r.Sticky)
+	}
+	if r.MaxInFlight < 0 || r.MaxBody < 0 {
+		return invalid("has a negative limit")
 	}
 	if len(r.Targets) > 1000 {
 		return invalid("has %d targets, more than 1,000", len(r.Targets))

@@ -11,6 +11,8 @@ import (
 	"github.com/andon-cd/andon/internal/traffic"
 )
 
+func testInstance(i int) andon.InstanceID { return andon.NewInstanceID("shop.production.1", i) }
+
 // testRoute has a target of that weight for each, in groups of size.
 func testRoute(size int, weights ...int64) *route {
 	r := &route{}

@@ -9,10 +9,6 @@ import (
 	"time"
 )
 
-// stallLimit is how long a client may take to send the next piece of its body, or to take the
-// next piece of an answer.
-const stallLimit = 2 * time.Minute
-
 // continueWait is how long a copy that was asked (Expect: 100-continue) may say nothing before
 // the body is sent nevertheless.
 const continueWait = time.Second
@@ -20,6 +16,7 @@ const continueWait = time.Second
 // An upload streams the body of a request to a copy while the answer may already come back. It
 // runs in a goroutine of its own, which finish ends.
 type upload struct {
+	limits  limits
 	f       *flight
 	r       *http.Request
 	client  *http.ResponseController
@@ -34,8 +31,8 @@ type upload struct {
 	sentAll  bool        // the copy has got it all; valid after done
 }
 
-func newUpload(f *flight, r *http.Request) *upload {
-	u := &upload{f: f, r: r, client: http.NewResponseController(f.client),
+func newUpload(l limits, f *flight, r *http.Request) *upload {
+	u := &upload{limits: l, f: f, r: r, client: http.NewResponseController(f.client),
 		done: make(chan struct{}), goAhead: make(chan struct{}), stop: make(chan struct{})}
 	u.clientOK.Store(true)
 	if r.ProtoMajor == 1 {
@@ -91,14 +88,26 @@ var uploads = sync.Pool{New: func() any { return new([uploadSize]byte) }}
 // copy moves the body piece by piece: what the copy does not take is not read from the client.
 func (u *upload) copy(c net.Conn, buf *[uploadSize]byte) bool {
 	total, chunks := int64(0), u.length() < 0
+	var waited time.Duration // for the client
 	for {
-		u.client.SetReadDeadline(time.Now().Add(stallLimit))
+		now := time.Now()
+		wait := u.limits.stall
+		if !chunks {
+			wait = min(wait, u.limits.bodyTime(total)-waited)
+		}
+		u.client.SetReadDeadline(now.Add(wait))
 		if u.stopped() {
 			return false
 		}
 		n, err := u.r.Body.Read(buf[chunkHead : chunkHead+copySize])
 		total += int64(n)
+		waited += time.Since(now)
 		u.f.progress()
+		if most := u.f.maxBody; most > 0 && total > most {
+			u.clientOK.Store(false)
+			u.f.abort(tooLarge)
+			return false
+		}
 		if err == nil && total == u.r.ContentLength && u.r.ProtoMajor == 1 {
 			// net/http must know that the body is at its end before the answer is: it would begin to
 			// read ahead when it closes the body, and then read the next request at the same time.
