@@ -37,7 +37,7 @@ func (v *view) remove(gone []andon.Copy) *andon.Desired {
 // route returns a Desired whose requests go to exactly the given copies.
 func (v *view) route(ids []andon.InstanceID) *andon.Desired {
 	d := v.Desired.Clone()
-	r := andon.Route{Hosts: v.Plan.Hosts, Ledger: v.Plan.ID}
+	r := andon.Route{Hosts: v.Plan.Hosts, Edges: v.Plan.Edges, Ledger: v.Plan.ID}
 	for _, id := range ids {
 		r.Targets = append(r.Targets, andon.Target{Instance: id, Weight: 1})
 	}

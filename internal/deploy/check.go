@@ -161,13 +161,8 @@ func (v *view) attested() (waits []Wait, trouble string) {
 	if v.Desired.Route == nil {
 		return nil, ""
 	}
-	seen := map[andon.AgentName]bool{}
-	for _, c := range v.Desired.Copies {
-		if seen[c.Agent] {
-			continue
-		}
-		seen[c.Agent] = true
-		w, missing := v.serving(c.Agent)
+	for _, agent := range v.edges() {
+		w, missing := v.serving(agent)
 		if !missing {
 			continue
 		}
@@ -179,20 +174,47 @@ func (v *view) attested() (waits []Wait, trouble string) {
 	return waits, trouble
 }
 
-// serving returns the wait for an agent that does not serve the route as it should be. While
-// reverting, an agent that is away is not waited for.
+// edges returns the agents whose proxies have the route: those that it names, or, if it is from
+// before routes named any, those that have copies.
+func (v *view) edges() []andon.AgentName {
+	if v.Desired.Route == nil {
+		return nil
+	}
+	if len(v.Desired.Route.Edges) > 0 {
+		return v.Desired.Route.Edges
+	}
+	var agents []andon.AgentName
+	for _, c := range v.Desired.Copies {
+		if !slices.Contains(agents, c.Agent) {
+			agents = append(agents, c.Agent)
+		}
+	}
+	return agents
+}
+
+// serving returns the wait for an agent that does not serve the route as it should be. One that
+// is away is not waited for while reverting, nor if it was away before the deployment began and
+// the route names others too: it finds the route when it is back.
 func (v *view) serving(agent andon.AgentName) (Wait, bool) {
 	if since, lost := v.Lost[agent]; lost {
 		return Wait{
 			Kind: andon.WaitAgent, On: string(agent), Since: since,
 			Until:  v.latest(since, v.routeSince()).Add(SwitchLimit),
 			Reason: fmt.Sprintf("agent %s, which keeps the proxy, is away", agent),
-		}, !v.Reverting
+		}, !v.Reverting && (since.After(v.Started) || !v.othersServe())
 	}
 	why, since := v.unserved(agent)
 	return Wait{
 		Kind: andon.WaitTraffic, On: string(agent), Since: since, Until: since.Add(SwitchLimit), Reason: why,
 	}, why != ""
+}
+
+// othersServe reports whether some agent that keeps the route is there.
+func (v *view) othersServe() bool {
+	return slices.ContainsFunc(v.edges(), func(agent andon.AgentName) bool {
+		_, lost := v.Lost[agent]
+		return !lost
+	})
 }
 
 // routeSince is when this deployment began to wait for the present route.
@@ -216,7 +238,11 @@ func (v *view) unserved(agent andon.AgentName) (string, time.Time) {
 		}
 	}
 	for _, c := range v.Desired.Copies {
-		if c.Agent != agent || !v.Desired.Routed(c.ID) || !v.healthy(c) || slices.Contains(rs.Targets, c.ID) {
+		far := c.Agent != agent
+		if far && (len(v.Desired.Route.Edges) == 0 || v.lost(c)) {
+			continue
+		}
+		if !v.Desired.Routed(c.ID) || !v.healthy(c) || slices.Contains(rs.Targets, c.ID) {
 			continue
 		}
 		return fmt.Sprintf("agent %s does not send requests to %s yet", agent, c.ID), v.latest(v.routeSince(), v.record(c.ID).Since)

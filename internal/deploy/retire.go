@@ -47,15 +47,24 @@ func (v *view) ending(copies []andon.Copy) []Wait {
 	return waits
 }
 
-// draining reports whether the copy still has requests in flight, as far as is known. On an
+// draining reports whether the copy still has requests in flight, as far as is known. Of an
 // agent that is away that is not known, so the copy keeps its full time.
 func (v *view) draining(c andon.Copy) bool {
 	r := v.record(c.ID)
 	if r.Unrouted.IsZero() {
 		return false
 	}
-	rs := v.Routes[c.Agent]
-	return v.lost(c) || rs != nil && (slices.Contains(rs.Draining, c.ID) || slices.Contains(rs.Targets, c.ID))
+	for _, agent := range v.edges() {
+		if _, lost := v.Lost[agent]; lost {
+			return true
+		}
+	}
+	for _, rs := range v.Routes { // also of agents whose proxy had the route before
+		if slices.Contains(rs.Draining, c.ID) || slices.Contains(rs.Targets, c.ID) {
+			return true
+		}
+	}
+	return v.lost(c)
 }
 
 // stopped returns the waits for copies that are no longer desired and still there. A copy on an

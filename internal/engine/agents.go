@@ -59,7 +59,7 @@ func (e *Engine) Connect(ctx context.Context, hello andon.Hello) (andon.Welcome,
 			if err := e.View(ctx, func(s *line.State) { plant = s.Plant }); err != nil {
 				return andon.Welcome{}, err
 			}
-			return andon.Welcome{Plant: plant, Epoch: connected.Epoch, HeartbeatMS: longPoll.Milliseconds()}, nil
+			return andon.Welcome{Plant: plant, Epoch: connected.Epoch, HeartbeatMS: longPoll.Milliseconds(), Protocol: andon.Protocol}, nil
 		}
 	}
 	return andon.Welcome{}, fmt.Errorf("engine: connecting agent %s emitted no event", hello.Agent)
@@ -230,6 +230,12 @@ func (a *agents) note(events []andon.Event, s *line.State, now time.Time) {
 			}
 		case andon.DesiredChanged:
 			a.wakeAll(event.Seq)
+		case andon.Observed: // where copies listen that others send requests to
+			for _, name := range s.Concerned(event) {
+				if w := a.byName[name]; w != nil {
+					w.wake(event.Seq)
+				}
+			}
 		}
 	}
 }

@@ -93,6 +93,11 @@ func (s *State) applyDesired(b andon.DesiredChanged, at time.Time) {
 			r.Unrouted = at
 		}
 	}
+	if b.Desired.Route != nil {
+		for _, name := range b.Desired.Route.Edges {
+			s.addHost(p, name)
+		}
+	}
 	if !sameRoute(old.Route, b.Desired.Route) {
 		p.RouteGeneration, p.RouteChanged = b.Desired.Generation, at
 	}
@@ -108,7 +113,7 @@ func sameRoute(a, b *andon.Route) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return slices.Equal(a.Hosts, b.Hosts) && slices.Equal(a.Targets, b.Targets) && a.Ledger == b.Ledger
+	return slices.Equal(a.Hosts, b.Hosts) && slices.Equal(a.Targets, b.Targets) && slices.Equal(a.Edges, b.Edges) && a.Ledger == b.Ledger
 }
 
 func (s *State) applyDeploymentEnded(b andon.DeploymentEnded, at time.Time) {

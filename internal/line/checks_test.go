@@ -245,17 +245,30 @@ func (c *checks) anyAway(p *Place) bool {
 // removed checks that a copy goes only when no request can reach it and those in flight ended.
 func (c *checks) removed(p *Place, d *Deployment, cp *andon.Copy, next *andon.Desired, now time.Time, gaveUp bool) {
 	c.want(!next.Routed(cp.ID) && !p.Desired.Routed(cp.ID), "%s removes %s, which is in the route", d.Plan.ID, cp.ID)
-	r, rs := p.Copies[cp.ID], p.Routes[cp.Agent]
-	if r == nil || r.Unrouted.IsZero() || c.p.shadow.Agents[cp.Agent].Lost || gaveUp {
+	r := p.Copies[cp.ID]
+	if r == nil || r.Unrouted.IsZero() || c.p.shadow.Agents[cp.Agent].Lost || gaveUp || passed(now, r.Unrouted, cp.Spec.Drain) {
 		return
 	}
-	over := passed(now, r.Unrouted, cp.Spec.Drain)
-	if p.Desired.Route != nil && !over {
-		c.want(rs != nil && rs.Generation >= p.RouteGeneration && !slices.Contains(rs.Targets, cp.ID), "%s removes %s before it is out of traffic", d.Plan.ID, cp.ID)
+	for _, edge := range edgesOf(&p.Desired, cp) {
+		if c.p.shadow.Agents[edge].Lost {
+			continue
+		}
+		rs := p.Routes[edge]
+		if p.Desired.Route != nil {
+			c.want(rs != nil && rs.Generation >= p.RouteGeneration && !slices.Contains(rs.Targets, cp.ID), "%s removes %s before it is out of traffic at %s", d.Plan.ID, cp.ID, edge)
+		}
+		if rs != nil {
+			c.want(!slices.Contains(rs.Draining, cp.ID), "%s removes %s while it drains at %s", d.Plan.ID, cp.ID, edge)
+		}
 	}
-	if rs != nil && !over {
-		c.want(!slices.Contains(rs.Draining, cp.ID), "%s removes %s while it drains", d.Plan.ID, cp.ID)
+}
+
+// edgesOf returns the agents whose proxies may have requests for a copy.
+func edgesOf(d *andon.Desired, cp *andon.Copy) []andon.AgentName {
+	if d.Route != nil && len(d.Route.Edges) > 0 {
+		return d.Route.Edges
 	}
+	return []andon.AgentName{cp.Agent}
 }
 
 // deploymentEnded checks that the place is what the end says.

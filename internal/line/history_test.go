@@ -55,10 +55,17 @@ func (h *history) begin() {
 		envs[1].Soak = time.Duration(h.c.IntN(60)) * time.Second
 	}
 	h.p.do(CreatePlant{Plant: "p", Environments: envs})
-	switch h.c.IntN(4) {
+	switch h.c.IntN(5) {
 	case 0:
 		h.w.connect("web-1", 1+h.c.IntN(2))
 		h.w.connect("web-2", 1)
+	case 4: // hosts behind edges, and one that is both
+		h.w.label("edge-1", andon.LabelRole, andon.RoleEdge)
+		h.w.label("edge-2", andon.LabelRole, andon.RoleEdge)
+		h.w.connect("web-1", 1)
+		if h.c.in(2) {
+			h.w.connect("local", 1)
+		}
 	case 1:
 		h.w.connect("local", 1)
 		h.w.connect("builder", 2)
@@ -348,7 +355,8 @@ func (h *history) hurt(a *simAgent) {
 	case 1:
 		c.phase = andon.PhaseUnhealthy
 	case 2:
-		c.phase, c.inFlight = andon.PhaseFailed, false
+		c.phase = andon.PhaseFailed
+		delete(a.flying, c.copy.ID)
 	default:
 		delete(h.w.sick, c.copy.Version)
 	}

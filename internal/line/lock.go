@@ -7,9 +7,6 @@ import (
 	"github.com/andon-cd/andon/internal/andon"
 )
 
-// localAgent is the agent in the server's own process. Without an estate, everything runs there.
-const localAgent andon.AgentName = "local"
-
 // lockHold returns what keeps a place from being taken for a stage: one thing at a time changes a
 // service in an environment.
 func (s *State) lockHold(pl andon.Place, w andon.Wait) []andon.Wait {
@@ -74,34 +71,6 @@ func (s *State) busy(p *Place, w andon.Wait) []andon.Wait {
 	default:
 		return nil
 	}
-	return []andon.Wait{w}
-}
-
-// hosts returns the agents that the copies of a place go to, in turn.
-func (s *State) hosts() []andon.AgentName {
-	if a := s.Agents[localAgent]; a != nil {
-		if a.Lost {
-			return nil
-		}
-		return []andon.AgentName{localAgent}
-	}
-	var names []andon.AgentName
-	for _, name := range sorted(s.Agents) {
-		if !s.Agents[name].Lost {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// hostHold returns the wait for an agent that copies could go to.
-func (s *State) hostHold(pl andon.Place, w andon.Wait) []andon.Wait {
-	if len(s.hosts()) > 0 {
-		return nil
-	}
-	w.Kind, w.On = andon.WaitAgent, string(localAgent)
-	w.Reason = fmt.Sprintf("no agent is there to run copies of %s", pl)
-	w.Action = "andon agent --server URL --token TOKEN"
 	return []andon.Wait{w}
 }
 

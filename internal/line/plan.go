@@ -56,7 +56,12 @@ func (s *State) planRelease(pl andon.Place, e *andon.Environment, release andon.
 // complete returns the plan of a deployment that starts now. Copies that run the very release
 // already, because they have not been taken away yet, are used again.
 func (s *State) complete(plan andon.Plan) andon.Plan {
-	plan.Agents = s.hosts()
+	if e := s.Environments[plan.Environment]; e != nil {
+		plan.Agents = s.hosts(e)
+		if len(plan.Hosts) > 0 {
+			plan.Edges = s.edges(e, plan.Agents)
+		}
+	}
 	p := s.Places[plan.Place.Key()]
 	if p == nil {
 		return plan

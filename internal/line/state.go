@@ -159,10 +159,14 @@ type Agent struct {
 	Slots  int               `json:"slots"`
 	Labels map[string]string `json:"labels,omitempty"`
 	Build  string            `json:"build,omitempty"`
-	Since  time.Time         `json:"since"`          // of the connection, or of its loss
-	Lost   bool              `json:"lost,omitempty"` // it is away; its copies keep running
-	Reason string            `json:"reason,omitempty"`
-	Jobs   int               `json:"jobs,omitempty"` // leases that take a slot
+	// Platforms are what it can run copies on; none: processes alone.
+	Platforms []string  `json:"platforms,omitempty"`
+	Protocol  int       `json:"protocol,omitempty"`
+	Address   string    `json:"address,omitempty"` // where its copies are reached from other hosts
+	Since     time.Time `json:"since"`             // of the connection, or of its loss
+	Lost      bool      `json:"lost,omitempty"`    // it is away; its copies keep running
+	Reason    string    `json:"reason,omitempty"`
+	Jobs      int       `json:"jobs,omitempty"` // leases that take a slot
 
 	leases map[andon.TaskID]struct{} // derived, as are places
 	places []string                  // in rising order
@@ -182,7 +186,7 @@ type Place struct {
 	// Routes is what each agent attests of the place's route.
 	Routes map[andon.AgentName]*andon.RouteState `json:"routes,omitempty"`
 
-	// Hosts names the agents that have, or had, copies of the place.
+	// Hosts names the agents that have, or had, copies of the place or its route.
 	Hosts []andon.AgentName `json:"hosts,omitempty"`
 
 	Live  *andon.Release `json:"live,omitempty"` // made live by the last deployment that succeeded

@@ -33,14 +33,23 @@ func (s *State) jobTask(v *Version, j andon.Job) andon.Task {
 	return t
 }
 
-// beside returns the agent that serves the place that the task's stage deployed to; empty when
-// nothing runs there.
+// beside returns the agent that serves the place that the task's stage deployed to: the first
+// whose proxy has its route and that is there. Empty when nothing runs there.
 func (s *State) beside(t *andon.Task) andon.AgentName {
 	p := s.Places[andon.Place{Service: t.Version.Service, Environment: t.Target}.Key()]
 	if p == nil || len(p.Desired.Copies) == 0 {
 		return ""
 	}
-	return p.Desired.Copies[0].Agent
+	first := p.Desired.Copies[0].Agent
+	if p.Desired.Route == nil || len(p.Desired.Route.Edges) == 0 {
+		return first
+	}
+	for _, name := range p.Desired.Route.Edges {
+		if a := s.Agents[name]; a != nil && !a.Lost {
+			return name
+		}
+	}
+	return p.Desired.Route.Edges[0]
 }
 
 // smokeTask returns the nth smoke test of the deployment that changes a place.

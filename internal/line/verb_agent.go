@@ -18,7 +18,10 @@ func (c ConnectAgent) decide(d *decision) error {
 	if a := d.s.Agents[h.Agent]; a != nil {
 		epoch = a.Epoch + 1
 	}
-	d.emit(andon.AgentConnected{Agent: h.Agent, Epoch: epoch, Slots: h.Slots, Labels: h.Labels, Build: h.Build})
+	d.emit(andon.AgentConnected{
+		Agent: h.Agent, Epoch: epoch, Slots: h.Slots, Labels: h.Labels, Build: h.Build,
+		Protocol: h.Protocol, Platforms: h.Platforms, Address: h.Address,
+	})
 	return nil
 }
 

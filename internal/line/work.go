@@ -20,7 +20,11 @@ func (s *State) WorkFor(name andon.AgentName) andon.Work {
 		work.Leases = append(work.Leases, andon.Lease{Task: t.Task, Agent: name, Attempt: t.Attempt, Token: t.Token, Cancel: t.Cancel})
 	}
 	for _, key := range a.places {
-		work.Desired = append(work.Desired, s.Places[key].Desired)
+		p := s.Places[key]
+		work.Desired = append(work.Desired, p.Desired)
+		if p.serves(name) {
+			p.elsewhere(name, &work.Addresses)
+		}
 	}
 	return work
 }
@@ -70,6 +74,8 @@ func (s *State) Concerned(e andon.Event) []andon.AgentName {
 		if p := s.Places[b.Desired.Place.Key()]; p != nil {
 			return slices.Clone(p.Hosts)
 		}
+	case andon.Observed:
+		return s.farEdges(&b.Observation)
 	}
 	return nil
 }

@@ -30,9 +30,12 @@ type simAgent struct {
 	name    andon.AgentName
 	epoch   int64
 	slots   int
+	labels  map[string]string
 	away    bool // it hears and says nothing
 	desired map[string]andon.Desired
 	copies  map[andon.InstanceID]*simCopy
+	far     map[andon.InstanceID]string // where copies on other hosts listen, as it was told
+	flying  map[andon.InstanceID]bool   // copies that have requests of its proxy in flight
 	served  map[string]andon.RouteState // by its proxy
 	said    map[andon.InstanceID]andon.InstanceState
 	saidOf  map[string]andon.RouteState
@@ -44,7 +47,6 @@ type simCopy struct {
 	copy     andon.Copy
 	phase    andon.Phase
 	restarts int
-	inFlight bool
 	stuck    bool // it does not stop
 }
 
@@ -57,16 +59,23 @@ func (w *world) connect(name andon.AgentName, slots int) *simAgent {
 	a := w.agents[name]
 	if a == nil {
 		a = &simAgent{
-			name: name, desired: map[string]andon.Desired{}, copies: map[andon.InstanceID]*simCopy{},
+			name: name, desired: map[string]andon.Desired{}, copies: map[andon.InstanceID]*simCopy{}, flying: map[andon.InstanceID]bool{},
 			served: map[string]andon.RouteState{}, running: map[andon.TaskID]andon.Lease{},
 		}
 		w.agents[name] = a
 	}
-	w.p.must(ConnectAgent{Hello: andon.Hello{Agent: name, Slots: slots}})
+	w.p.must(ConnectAgent{Hello: andon.Hello{Agent: name, Slots: slots, Labels: a.labels}})
 	a.epoch, a.slots, a.away = w.p.s.Agents[name].Epoch, slots, false
 	a.said, a.saidOf = map[andon.InstanceID]andon.InstanceState{}, map[string]andon.RouteState{}
 	w.attest(a, true)
 	return a
+}
+
+// label makes an agent connect with labels, then and whenever it connects again.
+func (w *world) label(name andon.AgentName, key, value string) {
+	a := w.connect(name, 1)
+	a.labels = map[string]string{key: value}
+	w.connect(name, 1)
 }
 
 // step lets each connected agent take one step, or lets the time pass to when the line wants to
@@ -107,7 +116,8 @@ func (w *world) act(a *simAgent) bool {
 // hear fetches the agent's work.
 func (w *world) hear(a *simAgent) bool {
 	work := w.p.s.WorkFor(a.name)
-	changed := false
+	changed := !maps.Equal(a.far, work.Addresses)
+	a.far = work.Addresses
 	told := map[string]bool{}
 	for _, d := range work.Desired {
 		key := d.Place.Key()
@@ -258,30 +268,30 @@ func (w *world) revive(id andon.InstanceID) {
 func (w *world) route(a *simAgent, key string) bool {
 	d := a.desired[key]
 	next := andon.RouteState{Place: d.Place, Generation: d.Generation}
-	if d.Route == nil {
+	if serves, all := d.Serves(a.name); !serves {
 		if have, ok := a.served[key]; !ok || have.Generation == d.Generation && len(have.Targets) == 0 {
 			return false
 		}
 	} else {
 		for _, t := range d.Route.Targets {
-			if c := a.copies[t.Instance]; c != nil && c.phase == andon.PhaseHealthy {
+			if c := w.reached(a, t.Instance, all); c != nil && c.phase == andon.PhaseHealthy {
 				next.Targets = append(next.Targets, t.Instance)
 			}
 		}
 	}
 	have := a.served[key]
 	for _, id := range have.Targets {
-		if c := a.copies[id]; c != nil && !slices.Contains(next.Targets, id) {
-			c.inFlight = true
+		if !slices.Contains(next.Targets, id) {
+			a.flying[id] = true
 		}
 	}
-	for _, id := range sorted(a.copies) {
-		c := a.copies[id]
-		if pl, _ := placeOf(id); pl != d.Place || !c.inFlight || slices.Contains(next.Targets, id) {
+	for _, id := range sorted(a.flying) {
+		c := w.reached(a, id, true)
+		if pl, _ := placeOf(id); pl != d.Place || slices.Contains(next.Targets, id) {
 			continue
 		}
-		if w.drains(c, have, id) {
-			c.inFlight = false
+		if c == nil || w.drains(c, have, id) {
+			delete(a.flying, id)
 			continue
 		}
 		next.Draining = append(next.Draining, id)
@@ -291,6 +301,20 @@ func (w *world) route(a *simAgent, key string) bool {
 	}
 	a.served[key] = next
 	return true
+}
+
+// reached returns a copy that an agent's proxy can send requests to; with all, also one on another
+// host whose address it was told.
+func (w *world) reached(a *simAgent, id andon.InstanceID, all bool) *simCopy {
+	if c := a.copies[id]; c != nil || !all || a.far[id] == "" {
+		return c
+	}
+	for _, other := range w.agents {
+		if c := other.copies[id]; c != nil {
+			return c
+		}
+	}
+	return nil
 }
 
 // drains reports whether the requests of a copy end now: at the earliest a step after it left.
@@ -307,6 +331,7 @@ func (w *world) stop(a *simAgent, id andon.InstanceID) bool {
 		return false
 	}
 	delete(a.copies, id)
+	delete(a.flying, id)
 	for key, s := range a.served {
 		s.Targets = slices.DeleteFunc(slices.Clone(s.Targets), func(t andon.InstanceID) bool { return t == id })
 		s.Draining = slices.DeleteFunc(slices.Clone(s.Draining), func(t andon.InstanceID) bool { return t == id })
