@@ -27,6 +27,7 @@ soak: build ## the long runs: 100,000 histories, 100,000,000 steps of deployment
 	ANDON_SOAK=100000 $(GO) test -timeout 120m -run TestSimulation ./internal/line
 	ANDON_STEPS=100000000 $(GO) test -timeout 120m -run TestSimulation ./internal/deploy
 	ANDON_KILLS=100 $(GO) test -timeout 120m -run TestCrash -v ./e2e
+	ANDON_ROLLOUTS=200 $(GO) test -timeout 120m -run TestStrategies -v ./e2e
 
 clean:
 	rm -rf andon bin out

@@ -6,6 +6,7 @@
 // starts ends with it, also when the run is killed. These variables change a run:
 //
 //	ANDON_KILLS=100      how often TestCrash kills the server; 10 if left out
+//	ANDON_ROLLOUTS=200   how many deployments and rollbacks TestStrategies makes; 20 if left out
 //	ANDON_SEED=4711      what its random choices follow from, to replay a run that failed
 //	ANDON_E2E_KEEP=1     leaves the directories of the run there
 package e2e
