@@ -48,14 +48,15 @@ func (v *view) ending(copies []andon.Copy) []Wait {
 }
 
 // draining reports whether the copy still has requests in flight, as far as is known. Of an
-// agent that is away that is not known, so the copy keeps its full time.
+// agent that is away, or just back, that is not known, so the copy keeps its full time.
 func (v *view) draining(c andon.Copy) bool {
 	r := v.record(c.ID)
 	if r.Unrouted.IsZero() {
 		return false
 	}
 	for _, agent := range v.edges() {
-		if _, lost := v.Lost[agent]; lost {
+		_, lost := v.Lost[agent]
+		if rs := v.Routes[agent]; lost || rs == nil || rs.Generation < v.RouteGeneration {
 			return true
 		}
 	}
