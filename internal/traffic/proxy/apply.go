@@ -43,6 +43,7 @@ func (s *server) apply(c applyCall) (int64, error) {
 	s.revision++
 	s.save(change{Revision: s.revision, Full: c.Full, Set: s.withPorts(set), Remove: remove}, next)
 	s.swap(before, next, set, remove)
+	s.certs.routesChanged()
 	for _, p := range fresh {
 		s.serveOwn(p)
 	}

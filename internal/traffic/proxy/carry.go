@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
 )
 
 // A lookup returns the route that a request follows now, nil if there is none.
@@ -13,7 +15,32 @@ type lookup func(*table) *route
 
 // ServeHTTP carries a request that came in by a public listener: its host says where to.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.certs != nil && s.inTheClear(w, r) {
+		return
+	}
 	s.carry(w, r, func(t *table) *route { return t.routeOf(r.Host) })
+}
+
+// inTheClear answers what a proxy that speaks TLS answers itself to those who do not: authorities
+// that look who is here, and, if it is so set, clients that should have come by TLS.
+func (s *server) inTheClear(w http.ResponseWriter, r *http.Request) bool {
+	from := originOf(r)
+	if from.secure {
+		return false
+	}
+	if s.certs.challenge(w, r) {
+		return true
+	}
+	if !s.config.Redirect || from.scheme(r) == "https" || s.table.Load().routeOf(r.Host) == nil || !strings.HasPrefix(r.RequestURI, "/") {
+		return false
+	}
+	to := "https://" + canonicalHost(r.Host)
+	if s.tlsPort != 443 {
+		to += ":" + strconv.Itoa(s.tlsPort)
+	}
+	w.Header().Set("Location", to+r.RequestURI)
+	say(w, http.StatusPermanentRedirect, "This host is reached by HTTPS.")
+	return true
 }
 
 // carry takes one request to a copy and its answer back, and counts it: as started when it is

@@ -18,10 +18,11 @@ import (
 
 // Config says how the agent keeps its proxy.
 type Config struct {
-	Dir     string       // the proxy's own directory, made with mode 0700 if it does not exist
-	Listen  []string     // public addresses, host:port; port 0 is chosen once and then remembered in Dir
-	Command []string     // argv that starts the proxy process, which must call Main with the same Dir
-	Log     *slog.Logger // nil: nothing is logged
+	Dir       string       // the proxy's own directory, made with mode 0700 if it does not exist
+	Listen    []string     // public addresses, host:port; port 0 is chosen once and then remembered in Dir
+	ListenTLS []string     // public addresses for TLS, host:port; they need a certificate or ACME in the settings
+	Command   []string     // argv that starts the proxy process, which must call Main with the same Dir
+	Log       *slog.Logger // nil: nothing is logged
 	Settings
 }
 
@@ -53,6 +54,14 @@ func Open(ctx context.Context, config Config) (*Driver, error) {
 	}
 	if len(config.Listen) == 0 || len(config.Command) == 0 {
 		return nil, andon.Errorf(andon.KindInvalid, "The proxy needs an address and a command.")
+	}
+	config.Secure = len(config.ListenTLS)
+	if config.Secure > 0 && config.CertFile == "" && config.ACME == nil {
+		return nil, andon.Errorf(andon.KindInvalid, "The proxy cannot speak TLS without a certificate.").
+			WithHint("Give it one with --cert FILE --key FILE, or let it get its own with --acme-email ADDRESS.")
+	}
+	if err := config.checkFiles(); err != nil {
+		return nil, err
 	}
 	dir, err := filepath.Abs(config.Dir)
 	if err != nil {
@@ -95,7 +104,7 @@ func (d *Driver) begin(ctx context.Context) error {
 	if killed {
 		patience = portFree
 	}
-	d.public, err = listenAll(d.config.Dir, d.config.Listen, adopted, patience)
+	d.public, err = listenAll(d.config.Dir, slices.Concat(d.config.Listen, d.config.ListenTLS), adopted, patience)
 	if err != nil {
 		if running != nil {
 			running.close()
@@ -113,6 +122,14 @@ func (d *Driver) begin(ctx context.Context) error {
 
 // Addr returns the first public address that the proxy listens on, host:port.
 func (d *Driver) Addr() string { return d.public[0].Addr().String() }
+
+// AddrTLS returns the first public address for TLS, host:port; empty: there is none.
+func (d *Driver) AddrTLS() string {
+	if len(d.config.ListenTLS) == 0 {
+		return ""
+	}
+	return d.public[len(d.config.Listen)].Addr().String()
+}
 
 // PID returns the process that serves now, for people who look for it.
 func (d *Driver) PID(ctx context.Context) (int, error) {

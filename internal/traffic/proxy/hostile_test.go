@@ -51,7 +51,7 @@ func newStage(t *testing.T, config Settings, copyOf http.Handler, change ...func
 		t.Fatal(err)
 	}
 	st.server.public = append(st.server.public, l)
-	st.server.serve(l)
+	st.server.serve(l, nil)
 	st.address = l.Addr().String()
 	t.Cleanup(func() {
 		st.server.leave(context.Background(), 0, 100*time.Millisecond)

@@ -172,8 +172,8 @@ func (p *process) begin(c serveCall, fds []int) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	for _, l := range public {
-		s.serve(l)
+	if err := s.serveAll(); err != nil {
+		p.log.Error("nothing is served over TLS", "error", err)
 	}
 	if old != nil {
 		if _, err := old.call(p.ctx, callLeave, leaveCall{drainIdle.Milliseconds(), DrainBound.Milliseconds()}, nil); err != nil {
@@ -188,6 +188,7 @@ func (p *process) begin(c serveCall, fds []int) (*server, error) {
 	p.control.serve(s)
 	go p.accept(listener)
 	go s.sweep(p.ctx)
+	go s.certs.follow(p.ctx)
 	go forgetStart()
 	p.log.Info("proxy serves", "pid", os.Getpid(), "build", c.Build, "took_over", old != nil)
 	return s, nil

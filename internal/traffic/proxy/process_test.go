@@ -74,7 +74,12 @@ type load struct {
 	running                         sync.WaitGroup
 }
 
-func startLoad(t *testing.T, c *http.Client) *load {
+// A poster sends a request with an empty body.
+type poster interface {
+	Post(url, contentType string, body io.Reader) (*http.Response, error)
+}
+
+func startLoad(t *testing.T, c poster) *load {
 	l := &load{stop: make(chan struct{})}
 	for range 4 {
 		l.running.Go(func() {
@@ -91,7 +96,7 @@ func startLoad(t *testing.T, c *http.Client) *load {
 	return l
 }
 
-func (l *load) one(t *testing.T, c *http.Client) {
+func (l *load) one(t *testing.T, c poster) {
 	l.sent.Add(1)
 	// POST: the client does not send it again by itself.
 	answer, err := c.Post("http://shop.localhost/", "text/plain", http.NoBody)

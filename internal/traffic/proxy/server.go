@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log"
 	"log/slog"
@@ -30,6 +31,8 @@ type server struct {
 	admit   *admission
 	config  Settings
 	limits  limits
+	certs   *certificates // nil: no listener speaks TLS
+	tlsPort int           // of the first listener for TLS; 0: there is none
 
 	stickyKey []byte
 
@@ -108,8 +111,42 @@ func (d debugWriter) Write(p []byte) (int, error) {
 }
 
 // serve accepts requests on the listener until leave.
-func (s *server) serve(l *net.TCPListener) {
-	go s.accept(s.http, &admittingListener{TCPListener: l, admission: s.admit, trusted: s.config.Trusted, stall: s.limits.stall, closed: make(chan struct{})})
+func (s *server) serve(l *net.TCPListener, config *tls.Config) {
+	go s.accept(s.http, &admittingListener{TCPListener: l, admission: s.admit, trusted: s.config.Trusted, stall: s.limits.stall, tls: config, closed: make(chan struct{})})
+}
+
+// serveAll accepts requests on all public listeners. If the certificates cannot be had, those for
+// TLS are left alone and an error says why. Nobody else may use the server yet.
+func (s *server) serveAll() (err error) {
+	secure := s.public[len(s.public)-min(s.config.Secure, len(s.public)):]
+	clear := s.public[:len(s.public)-len(secure)]
+	if len(secure) > 0 {
+		httpPort := 0
+		if len(clear) > 0 {
+			httpPort = portOf(clear[0])
+		}
+		s.tlsPort = portOf(secure[0])
+		if s.certs, err = openCertificates(s.dir, s.config, httpPort, s.tlsPort, s.hosts, s.log); err != nil {
+			secure = nil
+		}
+		s.certs.manage()
+	}
+	for _, l := range clear {
+		s.serve(l, nil)
+	}
+	for _, l := range secure {
+		s.serve(l, s.certs.tls())
+	}
+	return err
+}
+
+// hosts returns the host names that have a route.
+func (s *server) hosts() []string {
+	var all []string
+	for h := range s.table.Load().hosts.all {
+		all = append(all, h)
+	}
+	return all
 }
 
 // serveOwn accepts requests for one place, whatever their host is, on its own listener.
@@ -136,6 +173,7 @@ func (s *server) sweep(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
+		s.certs.reload()
 		now := clock()
 		for _, r := range s.table.Load().places.all {
 			for t := range r.all {
@@ -152,6 +190,7 @@ func (s *server) leave(ctx context.Context, idle, bound time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
 	s.leaving.Store(true)
+	s.certs.close()
 	s.mu.Lock()
 	for _, l := range s.public {
 		l.Close()

@@ -17,6 +17,15 @@ type Settings struct {
 	// ClientConnections is how many connections one client may have at a time: an IPv4 address, or
 	// a /64 of IPv6. Trusted proxies may have any number. 0: 2,500.
 	ClientConnections int `json:"client_connections,omitempty"`
+	// CertFile and KeyFile are PEM files with the certificate of the TLS listeners and its key. They
+	// are read again when they change. Empty: there are only the certificates of ACME.
+	CertFile string `json:"cert_file,omitempty"`
+	KeyFile  string `json:"key_file,omitempty"`
+	ACME     *ACME  `json:"acme,omitempty"` // nil: no authority is asked
+	// Redirect sends whoever asks in the clear for a host that has a route to the first TLS listener.
+	Redirect bool `json:"redirect,omitempty"`
+	// Secure is how many of the public listeners, the last ones, speak TLS. Open sets it.
+	Secure int `json:"secure,omitempty"`
 
 	limits *limits // nil: the usual ones
 }

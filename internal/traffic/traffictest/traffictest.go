@@ -23,11 +23,14 @@ type Subject struct {
 	// Addr is where clients connect; empty: the driver moves no bytes, and what concerns only
 	// bytes (websockets, streams, uploads) is not tested.
 	Addr string
+	// Secure says that Do speaks TLS with the driver.
+	Secure bool
 	// Groups says that the driver counts what each group answers (traffic.RouteState.Groups).
 	Groups bool
-	// EarlyAnswersAreGone says that the driver cannot tell a client that closes after an answer
-	// which came before the request's end from one that closes before it: it counts both as gone.
-	EarlyAnswersAreGone bool
+	// GoneOrServed says that the driver cannot always tell a client that closed its connection from
+	// one that has its answer: when the copy ends its answer because the client closed, or answers
+	// before the request's end. Such a request counts as served or as gone.
+	GoneOrServed bool
 }
 
 // Run runs the suite. The factory gives each test a driver without routes.
