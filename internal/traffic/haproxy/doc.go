@@ -27,8 +27,9 @@
 // streams of events count as served when they begin, by a stick table with a line for each
 // backend. What differs from the built-in proxy:
 //
-//   - A client that closes after an answer which came before the end of its request counts as
-//     gone: HAProxy does not tell the two apart.
+//   - A client that closes its connection counts as served if the copy, told of it, ends its
+//     answer in good order; and one that closes after an answer which came before the end of its
+//     request counts as gone. HAProxy does not tell these from the others.
 //   - When HAProxy is killed, unknown is what was in flight as it was last read, which an agent
 //     does each second. What ended in the moment before, and was not read, counts for nothing.
 //   - Latencies are of whole milliseconds, and an answer that broke a reused connection before

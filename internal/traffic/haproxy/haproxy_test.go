@@ -63,7 +63,7 @@ func client(t *testing.T, address string) *http.Client {
 func subject(t *testing.T) traffictest.Subject {
 	d := open(t, config(t, t.TempDir()))
 	c := client(t, d.Addr())
-	return traffictest.Subject{Traffic: d, Do: c.Do, Addr: d.Addr(), Groups: true, EarlyAnswersAreGone: true}
+	return traffictest.Subject{Traffic: d, Do: c.Do, Addr: d.Addr(), Groups: true, GoneOrServed: true}
 }
 
 func TestHAProxyConforms(t *testing.T) {

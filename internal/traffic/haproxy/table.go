@@ -197,8 +197,8 @@ func (t *table) follow(next []placed, now time.Time) (cut []string) {
 			}) {
 				continue
 			}
-			if s.InFlight > 0 && s.Switched == "" {
-				s.Switched, s.Pending, s.At = r.Ledger, s.InFlight, now
+			if s.InFlight > 0 && s.Pending == 0 {
+				s.Switched, s.Pending, s.At, s.Cut = r.Ledger, s.InFlight, now, false
 				t.ledger(b.Place, r.Ledger).AtSwitch += s.InFlight
 			}
 			if s.InFlight > 0 && !slices.ContainsFunc(r.Draining, func(d traffic.Target) bool { return d.Instance == s.Instance }) {
