@@ -20,7 +20,6 @@ type Driver struct {
 	config    Config
 	socket    socket
 	listeners []*net.TCPListener // duplicates of what HAProxy accepts on, which keep the queue open; nil: an adopted one has them alone
-	addresses []string           // the public ones
 	pid       atomic.Int64
 	drained   chan struct{}
 	look      chan struct{} // something that drains has ended
@@ -31,9 +30,10 @@ type Driver struct {
 	turn  chan struct{} // has one token: who holds it may talk to HAProxy and change what follows
 	saved time.Time     // when the table was written last; its holder is the turn's
 
-	mu    sync.Mutex
-	table *table        // guarded by mu
-	moved chan struct{} // a line was counted
+	mu        sync.Mutex // guards table and addresses
+	table     *table
+	addresses []string      // the public ones
+	moved     chan struct{} // a line was counted
 }
 
 var _ traffic.Traffic = (*Driver)(nil)
@@ -102,7 +102,11 @@ func (d *Driver) resized(old *table) *table {
 }
 
 // Addr returns the first public address that HAProxy listens on, host:port.
-func (d *Driver) Addr() string { return d.addresses[0] }
+func (d *Driver) Addr() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.addresses[0]
+}
 
 // PID returns the process that serves now, for people who look for it.
 func (d *Driver) PID() int { return int(d.pid.Load()) }
