@@ -36,9 +36,14 @@ type Config struct {
 	Platform platform.Platform
 	Traffic  traffic.Traffic // nil: this host has no proxy, and routes are left alone
 	Runner   Runner
-	Ports    PortRange    // for copies; zero: DefaultPorts
-	Probe    Probe        // how health is asked for; nil: over the network
-	Log      *slog.Logger // nil: nothing is logged
+	Ports    PortRange // for copies; zero: DefaultPorts
+	// Address is the IP address at which copies listen: one of this host, which the edges reach.
+	// Empty: DefaultAddress, for a host that keeps its copies for its own proxy.
+	Address string
+	// Platforms names what Platform is; none: andon.PlatformProcess.
+	Platforms []string
+	Probe     Probe        // how health is asked for; nil: over the network
+	Log       *slog.Logger // nil: nothing is logged
 	// Welcomed is called once, when the server has taken the agent; nil: nobody is told. The
 	// agent gets no work before it returns.
 	Welcomed func()
@@ -46,13 +51,14 @@ type Config struct {
 
 // An Agent is one agent. It starts nothing before Run.
 type Agent struct {
-	config Config
-	store  *store
-	board  *board
-	link   *link
-	fleet  *fleet
-	router *router
-	tasks  *tasks
+	config  Config
+	store   *store
+	board   *board
+	link    *link
+	fleet   *fleet
+	lookout *lookout
+	router  *router
+	tasks   *tasks
 }
 
 // New returns an agent over its directory, with what an earlier agent was told to keep. It
@@ -73,7 +79,8 @@ func New(config Config) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{config: config, store: desired, board: newBoard(), link: newLink()}
-	a.fleet = &fleet{agent: a, keepers: make(map[andon.InstanceID]*keeper), ports: newPorts(config.Ports)}
+	a.fleet = &fleet{agent: a, keepers: make(map[andon.InstanceID]*keeper), ports: newPorts(config.Address, config.Ports)}
+	a.lookout = newLookout(a)
 	a.router = &router{agent: a, wake: newSignal()}
 	a.tasks = &tasks{agent: a, spool: results, running: make(map[andon.Token]*running), ended: make(map[andon.Token]bool)}
 	return a, nil
@@ -94,6 +101,12 @@ func (c *Config) complete() error {
 	}
 	if c.Probe == nil {
 		c.Probe = probeOverNetwork()
+	}
+	if c.Address == "" {
+		c.Address = DefaultAddress
+	}
+	if err := checkAddress(c.Address); err != nil {
+		return err
 	}
 	if c.Ports == (PortRange{}) {
 		c.Ports = DefaultPorts
@@ -130,6 +143,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	})
 	parts.Wait()
 	a.fleet.parts.Wait()
+	a.lookout.parts.Wait()
 	a.tasks.parts.Wait()
 	return refused
 }

@@ -47,7 +47,11 @@ func (f *fleet) adopt(ctx context.Context) error {
 	}
 	for _, r := range state.Routes {
 		for _, id := range r.Targets {
-			f.served[id] = f.found[id].Running
+			inst, here := f.found[id]
+			f.served[id] = inst.Running
+			if !here {
+				f.agent.lookout.served[id] = true
+			}
 		}
 	}
 	return nil

@@ -178,6 +178,9 @@ func (k *keeper) spec() platform.Spec {
 	env["ANDON_INSTANCE"] = string(k.copy.ID)
 	if port := portOf(k.address); port > 0 {
 		env["PORT"] = strconv.Itoa(port)
+		if _, said := env["HOST"]; !said { // the service may want to listen elsewhere
+			env["HOST"] = hostOf(k.address)
+		}
 	}
 	return platform.Spec{
 		ID: k.copy.ID, Service: k.place.Service, Environment: k.place.Environment, Version: k.copy.Version,

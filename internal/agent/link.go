@@ -96,6 +96,7 @@ func (a *Agent) connect(ctx context.Context) error {
 	for ctx.Err() == nil {
 		welcome, err := a.config.Plant.Hello(ctx, andon.Hello{
 			Agent: a.config.Name, Slots: a.config.Slots, Labels: a.config.Labels, Build: a.config.Build,
+			Protocol: andon.Protocol, Platforms: a.config.Platforms, Address: a.config.Address,
 		})
 		if err != nil && refused(err) && !taken {
 			return notTaken(a.config.Name, err)
@@ -206,7 +207,7 @@ func (a *Agent) stay(parent context.Context, welcome andon.Welcome) {
 func (a *Agent) accept(ctx context.Context, work andon.Work) error {
 	// Tasks first: somebody waits for the first step of a push.
 	a.tasks.assign(ctx, work.Leases)
-	changed, err := a.store.accept(work.Desired)
+	changed, err := a.store.accept(work.Desired, work.Addresses)
 	if changed {
 		a.router.wake.raise()
 	}

@@ -16,6 +16,23 @@ type PortRange struct{ First, Last int }
 // those takes the port of a copy that is being restarted.
 var DefaultPorts = PortRange{First: 20000, Last: 32767}
 
+// DefaultAddress is where copies listen that only the proxy of their own host is to reach.
+const DefaultAddress = "127.0.0.1"
+
+// checkAddress refuses an address at which copies could not listen.
+func checkAddress(address string) error {
+	ip := net.ParseIP(address)
+	if ip == nil || ip.IsUnspecified() {
+		return andon.Errorf(andon.KindInvalid, "%q is not an IP address at which other hosts reach this one", address).
+			WithHint("give --address the address of one of this host's network interfaces")
+	}
+	if !free(net.JoinHostPort(address, "0")) {
+		return andon.Errorf(andon.KindInvalid, "nothing can listen on %s: it is no address of this host", address).
+			WithHint("give --address the address of one of this host's network interfaces")
+	}
+	return nil
+}
+
 func (r PortRange) check() error {
 	if r.First < 1 || r.Last > 65535 || r.First > r.Last {
 		return andon.Errorf(andon.KindInvalid, "%d-%d is not a range of ports", r.First, r.Last)
@@ -26,14 +43,15 @@ func (r PortRange) check() error {
 // ports gives each copy a port of its own. Who gets which one is kept by the platform, as
 // part of the copies' addresses.
 type ports struct {
+	host   string
 	within PortRange
 
 	mu    sync.Mutex
 	taken map[int]andon.InstanceID
 }
 
-func newPorts(within PortRange) *ports {
-	return &ports{within: within, taken: make(map[int]andon.InstanceID)}
+func newPorts(host string, within PortRange) *ports {
+	return &ports{host: host, within: within, taken: make(map[int]andon.InstanceID)}
 }
 
 // give returns an address on a port that no copy has and on which nothing listens. It begins
@@ -45,7 +63,7 @@ func (p *ports) give(id andon.InstanceID) (string, error) {
 	first := rand.IntN(n) //nolint:gosec // no secret
 	for i := range n {
 		port := p.within.First + (first+i)%n
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		address := net.JoinHostPort(p.host, strconv.Itoa(port))
 		if _, taken := p.taken[port]; !taken && free(address) {
 			p.taken[port] = id
 			return address, nil
@@ -93,4 +111,13 @@ func portOf(address string) int {
 		return 0
 	}
 	return port
+}
+
+// hostOf returns the host of an address, empty if it has none.
+func hostOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return ""
+	}
+	return host
 }

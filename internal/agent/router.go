@@ -62,6 +62,7 @@ func (r *router) idle() bool {
 func (r *router) pass(ctx context.Context) bool {
 	desired, told := r.agent.store.all()
 	r.agent.fleet.converge(ctx, desired)
+	r.agent.lookout.converge(ctx, desired, r.agent.store.elsewhere())
 	// Before anything is known of what should be, the proxy is left as it is: it may serve, or
 	// say that the services are being started.
 	if r.agent.config.Traffic != nil && (told || len(desired) > 0) {
@@ -80,6 +81,7 @@ func (r *router) route(ctx context.Context, desired []andon.Desired) bool {
 		return false
 	}
 	copies, _ := r.agent.board.show()
+	r.agent.lookout.states(copies)
 	routes := routesFor(r.agent.config.Name, desired, copies)
 	if !r.known || !reflect.DeepEqual(routes, r.applied) || !follows(state, routes) {
 		apply, cancel := context.WithTimeout(ctx, traffic.ApplyTimeout)
@@ -112,12 +114,14 @@ func (r *router) look(ctx context.Context) (traffic.State, bool) {
 	return state, err == nil
 }
 
-// routesFor returns the complete routes: traffic goes to the copies that are routed and
-// healthy; all others of the place keep the requests that they have.
+// routesFor returns the complete routes of an agent's proxy: traffic goes to the copies that are
+// routed and healthy, of all hosts if the route is at edges; all others of the place keep the
+// requests that they have.
 func routesFor(agent andon.AgentName, desired []andon.Desired, copies map[andon.InstanceID]andon.InstanceState) []traffic.Route {
 	routes := make([]traffic.Route, 0, len(desired))
 	for _, d := range desired {
-		if d.Route == nil {
+		serves, all := d.Serves(agent)
+		if !serves {
 			continue
 		}
 		route := traffic.Route{Place: d.Place, Generation: d.Generation, Hosts: d.Route.Hosts, Ledger: d.Route.Ledger}
@@ -127,7 +131,7 @@ func routesFor(agent andon.AgentName, desired []andon.Desired, copies map[andon.
 		}
 		for _, c := range d.Copies {
 			s := copies[c.ID]
-			if c.Agent != agent || s.Address == "" {
+			if s.Address == "" || c.Agent != agent && !all {
 				continue
 			}
 			target := traffic.Target{Instance: c.ID, Address: s.Address, Weight: max(weights[c.ID], 1)}
@@ -172,7 +176,8 @@ func (r *router) routeStates(desired []andon.Desired, state traffic.State) map[a
 	for _, d := range desired {
 		s, ok := stateOf(state, d.Place)
 		if !ok {
-			if _, had := r.agent.board.route(d.Place); had && d.Route == nil {
+			serves, _ := d.Serves(r.agent.config.Name)
+			if _, had := r.agent.board.route(d.Place); had && !serves {
 				states[d.Place] = andon.RouteState{Place: d.Place, Generation: d.Generation}
 			}
 			continue

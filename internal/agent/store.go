@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,12 +20,15 @@ import (
 // anything acts on it, so a restart continues where the agent was.
 type store struct {
 	dir string
+	far string // the file with the addresses
 	log *slog.Logger
 
-	mu      sync.Mutex
-	places  map[andon.Place]andon.Desired
-	told    bool // the server has said in this life what it wants
-	refused map[andon.Place]int64
+	mu     sync.Mutex
+	places map[andon.Place]andon.Desired
+	// addresses is where copies on other hosts listen.
+	addresses map[andon.InstanceID]string
+	told      bool // the server has said in this life what it wants
+	refused   map[andon.Place]int64
 }
 
 // openStore reads what an earlier agent kept.
@@ -31,7 +36,7 @@ func openStore(dir string, log *slog.Logger) (*store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
-	s := &store{dir: dir, log: log, places: make(map[andon.Place]andon.Desired), refused: make(map[andon.Place]int64)}
+	s := &store{dir: dir, far: dir + "-addresses.json", log: log, places: make(map[andon.Place]andon.Desired), refused: make(map[andon.Place]int64)}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
@@ -40,25 +45,35 @@ func openStore(dir string, log *slog.Logger) (*store, error) {
 		if !strings.HasSuffix(e.Name(), ".json") {
 			continue
 		}
-		path := filepath.Join(dir, e.Name())
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("agent: %w", err)
-		}
 		var d andon.Desired
-		if err := json.Unmarshal(data, &d); err != nil {
-			return nil, andon.Errorf(andon.KindInternal, "%s, which says what should run here, is damaged", path).
-				WithHint("Remove the file: the server says again what should run.").Because(err)
+		if err := readKept(filepath.Join(dir, e.Name()), &d); err != nil {
+			return nil, err
 		}
 		s.places[d.Place] = d
 	}
+	if err := readKept(s.far, &s.addresses); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	return s, nil
+}
+
+// readKept reads a file of what the server wants.
+func readKept(path string, into any) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("agent: %w", err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return andon.Errorf(andon.KindInternal, "%s, which says what should run here, is damaged", path).
+			WithHint("Remove the file: the server says again what should run.").Because(err)
+	}
+	return nil
 }
 
 // accept takes over what the server wants, which is complete: a place that is not named has
 // nothing. A place whose generation is older than what is kept stays as it is. It reports
 // whether anything changed; on an error, what could be written is taken over.
-func (s *store) accept(all []andon.Desired) (changed bool, err error) {
+func (s *store) accept(all []andon.Desired, addresses map[andon.InstanceID]string) (changed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	changed = !s.told
@@ -92,8 +107,25 @@ func (s *store) accept(all []andon.Desired) (changed bool, err error) {
 		delete(s.places, place)
 		changed = true
 	}
+	if !maps.Equal(s.addresses, addresses) {
+		data, err := json.Marshal(addresses)
+		if err == nil {
+			err = writeFile(s.far, data)
+		}
+		if err != nil {
+			return changed, andon.Errorf(andon.KindUnavailable, "where copies on other hosts listen cannot be written to disk").Because(err)
+		}
+		s.addresses, changed = addresses, true
+	}
 	s.told = true
 	return changed, nil
+}
+
+// elsewhere returns where copies on other hosts listen. It must not be changed.
+func (s *store) elsewhere() map[andon.InstanceID]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addresses
 }
 
 func (s *store) write(d andon.Desired) error {

@@ -41,12 +41,13 @@ type world struct {
 
 	mu   sync.Mutex
 	sick map[andon.InstanceID]error
+	far  map[string]error // what probes of addresses on other hosts find
 }
 
 func newWorld(t *testing.T) *world {
 	host := fake.NewHost()
 	return &world{
-		t: t, dir: t.TempDir(), host: host, sick: make(map[andon.InstanceID]error),
+		t: t, dir: t.TempDir(), host: host, sick: make(map[andon.InstanceID]error), far: make(map[string]error),
 		plant: newPlantInMemory(), traffic: newTrafficInMemory(), runner: &scriptedRunner{},
 	}
 }
@@ -85,6 +86,12 @@ func (w *world) run(ctx context.Context) error {
 
 // probe finds every copy that runs well unless it was made sick.
 func (w *world) probe(_ context.Context, address, _ string) error {
+	w.mu.Lock()
+	err, far := w.far[address]
+	w.mu.Unlock()
+	if far {
+		return err
+	}
 	for _, spec := range slices.Backward(w.host.Starts()) {
 		if spec.Address != address {
 			continue
@@ -104,6 +111,13 @@ func (w *world) infect(id andon.InstanceID, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.sick[id] = err
+}
+
+// probes says what probes of an address on another host find.
+func (w *world) probes(address string, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.far[address] = err
 }
 
 // after lets time pass until everything that follows from it has happened.
@@ -240,6 +254,14 @@ func (p *plantInMemory) set(leases []andon.Lease, desired ...andon.Desired) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.work = andon.Work{Revision: p.work.Revision + 1, Leases: leases, Desired: desired}
+	p.wake()
+}
+
+// setFar changes the work to copies of which some are on other hosts.
+func (p *plantInMemory) setFar(addresses map[andon.InstanceID]string, desired ...andon.Desired) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.work = andon.Work{Revision: p.work.Revision + 1, Desired: desired, Addresses: addresses}
 	p.wake()
 }
 
@@ -422,6 +444,13 @@ func (f *trafficInMemory) targets(p andon.Place) []andon.InstanceID {
 		}
 	}
 	return ids
+}
+
+// changes returns every set of routes that was applied.
+func (f *trafficInMemory) changes() [][]traffic.Route {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.applied)
 }
 
 func (f *trafficInMemory) fail(err error) {

@@ -22,10 +22,12 @@ type agentCmd struct {
 }
 
 type agentRunCmd struct {
-	Name     string     `placeholder:"NAME" help:"The agent's name in the plant; the host's name if left out."`
-	Slots    int        `placeholder:"N" help:"How many jobs run here at once. (default: one for each processor, at least 2)"`
-	Proxy    string     `default:"127.0.0.1:8601" placeholder:"ADDR" help:"Where the services of this host answer. (default ${default})"`
-	LogLevel slog.Level `default:"warn" placeholder:"LEVEL" help:"What to log on standard error: debug, info, warn or error. (default ${default})"`
+	Name     string            `placeholder:"NAME" help:"The agent's name in the plant; the host's name if left out."`
+	Slots    int               `placeholder:"N" help:"How many jobs run here at once. (default: one for each processor, at least 2)"`
+	Label    map[string]string `placeholder:"KEY=VALUE" help:"What environments choose this host by. May be repeated."`
+	Address  string            `placeholder:"IP" help:"Where other hosts reach the copies of this one. (default 127.0.0.1: they do not)"`
+	Proxy    string            `default:"127.0.0.1:8601" placeholder:"ADDR" help:"Where the services of this host answer. (default ${default})"`
+	LogLevel slog.Level        `default:"warn" placeholder:"LEVEL" help:"What to log on standard error: debug, info, warn or error. (default ${default})"`
 }
 
 // An agentRecord is the content of DIR/agent.json.
@@ -81,7 +83,7 @@ func (cmd *agentRunCmd) Run(c *call) error {
 	}
 	var host *server.Host
 	host, err = server.OpenHost(c.ctx, server.HostConfig{
-		Directory: directory, Name: andon.AgentName(name), Slots: cmd.Slots, Build: thisBuild().Version,
+		Directory: directory, Name: andon.AgentName(name), Slots: cmd.Slots, Labels: cmd.Label, Address: cmd.Address, Build: thisBuild().Version,
 		URL: url, Token: token, Listen: cmd.Proxy, Drivers: drivers(), Log: c.log(cmd.LogLevel),
 		Welcomed: func() { fmt.Fprintf(c.out, "ready agent %s proxy http://%s\n", name, host.Proxy.Addr()) },
 	})

@@ -24,6 +24,7 @@ type HostConfig struct {
 	Name      andon.AgentName
 	Slots     int // 0: one for each processor, at least 2
 	Labels    map[string]string
+	Address   string // at which copies listen; empty: for this host's own proxy alone
 	Build     string
 	URL       string // of the server
 	Token     string // of the agent
@@ -84,7 +85,7 @@ func OpenHost(ctx context.Context, config HostConfig) (*Host, error) {
 		return nil, errors.Join(err, h.Platform.Close())
 	}
 	h.Agent, err = agent.New(agent.Config{
-		Name: config.Name, Slots: slots(config.Slots), Labels: config.Labels, Build: config.Build, Dir: d.Agent(),
+		Name: config.Name, Slots: slots(config.Slots), Labels: config.Labels, Address: config.Address, Build: config.Build, Dir: d.Agent(),
 		Plant: plant, Platform: h.Platform, Traffic: h.Proxy, Runner: run, Log: config.Log,
 		Welcomed: config.Welcomed,
 	})
