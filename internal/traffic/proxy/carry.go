@@ -43,9 +43,21 @@ func (s *server) inTheClear(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// carry takes one request to a copy and its answer back, and counts it: as started when it is
-// known whose it is, and exactly once as ended.
+// carry takes one request to a copy and its answer back, and notes it in the access log.
 func (s *server) carry(w http.ResponseWriter, r *http.Request, find lookup) {
+	if s.access == nil {
+		s.carryCounted(w, r, find)
+		return
+	}
+	began, logged := clock(), &loggedWriter{ResponseWriter: w}
+	s.access.open.Add(1)
+	defer func() { s.access.note(logged, r, originOf(r).client(r, s.config.Trusted), clock()-began) }()
+	s.carryCounted(logged, r, find)
+}
+
+// carryCounted counts the request: as started when it is known whose it is, and exactly once as
+// ended.
+func (s *server) carryCounted(w http.ResponseWriter, r *http.Request, find lookup) {
 	if r.Method == http.MethodConnect {
 		say(w, http.StatusMethodNotAllowed, "This is not a forward proxy: it does not take CONNECT.")
 		return
@@ -71,6 +83,10 @@ func (s *server) carry(w http.ResponseWriter, r *http.Request, find lookup) {
 		return
 	}
 	f.ledger = rt.ledger
+	if logged, ok := w.(*loggedWriter); ok {
+		f.entry = &logged.entry
+		f.entry.place, f.entry.ledger = rt.spec.Place, rt.spec.Ledger
+	}
 	f.ledger.lane.started.Add(1)
 	if !found {
 		f.count(failed)

@@ -28,14 +28,16 @@
 //   - unknown, when the proxy itself was killed before any of these.
 //
 // Requests for no place (404, CONNECT, malformed ones), and those that announce a body larger than
-// the route takes, are nobody's and not counted. What was in
-// flight on a copy when traffic moved away from it counts at the switch, for the deployment
-// that it moved to, and then as drained or cut off; a killed proxy leaves those in neither.
+// the route takes, are nobody's and not counted. What was in flight on a copy when traffic moved
+// away from it counts at the switch, for the deployment that it moved to, and then as drained or
+// cut off; a killed proxy leaves those in neither.
 //
 // # Files
 //
 // In DIR the proxy keeps routes.log (what it was told last, so that it serves at once when it
 // starts again), counters.map (the ledgers, a mapped file that survives any death of the
-// process, see slotFile), groups.map (what each group answered, alike), sticky.key, lane.0 and lane.1 (locks, see lanes.go), address (the
-// public addresses that port 0 became) and proxy.log.
+// process, see slotFile), groups.map (what each group answered, alike), sticky.key, lane.0 and
+// lane.1 (locks, see lanes.go), address (the public addresses that port 0 became), proxy.log,
+// access.log and the files before it (if it is wanted) and certs (certificates of an authority,
+// with their keys; the proxy that takes over finds them there).
 package proxy

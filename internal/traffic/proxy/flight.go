@@ -20,7 +20,8 @@ type flight struct {
 	small   []byte // a small body of the request
 	head    []byte // the answer's head
 
-	attempt        attempt // at the target
+	entry          *accessEntry // nil: there is no access log
+	attempt        attempt      // at the target
 	cookieName     string
 	cookie         string // that the client is to get, so that it comes back to the target; empty: none
 	target         *target
@@ -45,6 +46,7 @@ const (
 	clientGone        // the client closed its connection
 	cutOff            // the copy is out of the route and its drain time is over
 	timedOut          // the copy has not begun to answer
+	copyFailed        // the copy has failed in the middle of an upload
 	tooLarge          // the client's body is larger than the route takes
 )
 
@@ -56,6 +58,16 @@ const (
 	failed
 	gone
 )
+
+func (o outcome) String() string {
+	switch o {
+	case served:
+		return "served"
+	case failed:
+		return "failed"
+	}
+	return "client gone"
+}
 
 // copySize is how much of a body is moved at a time.
 const copySize = 32 << 10
@@ -80,6 +92,12 @@ func (f *flight) count(o outcome) {
 		return
 	}
 	f.counted = true
+	if f.entry != nil {
+		f.entry.outcome, f.entry.retried = o.String(), f.retried
+		if f.target != nil {
+			f.entry.instance = f.target.instance
+		}
+	}
 	switch lane := f.ledger.lane; o {
 	case served:
 		lane.served.Add(1)

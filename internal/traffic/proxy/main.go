@@ -189,6 +189,7 @@ func (p *process) begin(c serveCall, fds []int) (*server, error) {
 	go p.accept(listener)
 	go s.sweep(p.ctx)
 	go s.certs.follow(p.ctx)
+	go s.access.run(p.ctx)
 	go forgetStart()
 	p.log.Info("proxy serves", "pid", os.Getpid(), "build", c.Build, "took_over", old != nil)
 	return s, nil

@@ -80,6 +80,9 @@ func (s *server) send(f *flight, w http.ResponseWriter, out *outgoing, find look
 			again = repeatable && !started && lost < 2
 			f.detach()
 			c.Close()
+			if out.upload != nil {
+				f.abort(copyFailed) // net/http takes the end of the upload for the client's going
+			}
 			out.finish(f)
 		}
 		if !again || attempt == maxAttempts || f.aborted() != notAborted {

@@ -32,6 +32,7 @@ type server struct {
 	config  Settings
 	limits  limits
 	certs   *certificates // nil: no listener speaks TLS
+	access  *accessLog    // nil: there is none
 	tlsPort int           // of the first listener for TLS; 0: there is none
 
 	stickyKey []byte
@@ -66,6 +67,12 @@ func newServer(dir string, config Settings, ledgers *ledgers, slogger *slog.Logg
 	var err error
 	if s.stickyKey, err = loadStickyKey(dir); err != nil {
 		slogger.Error("the key of the cookies cannot be kept: they lead nowhere once this proxy ends", "error", err)
+	}
+	if config.AccessLog {
+		if s.access, err = openAccessLog(dir, slogger); err != nil {
+			s.access = nil
+			slogger.Error("there is no access log", "error", err)
+		}
 	}
 	s.table.Store(&table{untold: true})
 	s.http = newHTTPServer(s, s.limits, slogger)
@@ -205,4 +212,7 @@ func (s *server) leave(ctx context.Context, idle, bound time.Duration) {
 	s.admit.waitEmpty(ctx, bound)
 	_ = s.http.Close()
 	_ = s.locals.Close()
+	ended, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	s.access.close(ended)
 }

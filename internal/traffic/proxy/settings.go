@@ -24,6 +24,8 @@ type Settings struct {
 	ACME     *ACME  `json:"acme,omitempty"` // nil: no authority is asked
 	// Redirect sends whoever asks in the clear for a host that has a route to the first TLS listener.
 	Redirect bool `json:"redirect,omitempty"`
+	// AccessLog writes a line for each request to access.log in the proxy's directory.
+	AccessLog bool `json:"access_log,omitempty"`
 	// Secure is how many of the public listeners, the last ones, speak TLS. Open sets it.
 	Secure int `json:"secure,omitempty"`
 

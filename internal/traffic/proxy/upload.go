@@ -104,8 +104,8 @@ func (u *upload) copy(c net.Conn, buf *[uploadSize]byte) bool {
 		waited += time.Since(now)
 		u.f.progress()
 		if most := u.f.maxBody; most > 0 && total > most {
-			u.clientOK.Store(false)
 			u.f.abort(tooLarge)
+			u.clientOK.Store(false)
 			return false
 		}
 		if err == nil && total == u.r.ContentLength && u.r.ProtoMajor == 1 {
