@@ -2,6 +2,7 @@ package runner
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -48,7 +49,11 @@ type junitDetail struct {
 // readJUnit adds the test cases of a report to a summary. It counts the cases themselves, since
 // the counts in the attributes of suites are wrong in many files.
 func readJUnit(from io.Reader, into *andon.TestSummary) error {
-	decoder := xml.NewDecoder(printable{from})
+	text := bufio.NewReaderSize(from, farthestTag)
+	if !beginsWithTag(text) {
+		return errors.New("it is not JUnit XML: it does not begin with a tag")
+	}
+	decoder := xml.NewDecoder(printable{text})
 	decoder.CharsetReader = readCharset
 	depth, root := 0, false
 	for {
@@ -91,6 +96,18 @@ func readJUnit(from io.Reader, into *andon.TestSummary) error {
 			depth--
 		}
 	}
+}
+
+// farthestTag is how many bytes of a report are searched for its first tag.
+const farthestTag = 4 << 10
+
+// beginsWithTag reports whether a text can be XML: it is looked at before it is read, since what is
+// something else may be large.
+func beginsWithTag(text *bufio.Reader) bool {
+	// Fewer bytes than asked for are all that there are.
+	begin, _ := text.Peek(farthestTag)
+	begin = bytes.TrimLeft(bytes.TrimPrefix(begin, []byte("\ufeff")), " \t\r\n")
+	return len(begin) > 0 && begin[0] == '<'
 }
 
 func (c junitCase) count(into *andon.TestSummary) {

@@ -30,7 +30,8 @@ func TestJob_EndsThoughAProcessThatNobodyFindsKeepsItsOutputOpen(t *testing.T) {
 			b := newBed(t, nil)
 			lines := &counting{}
 			// It has neither the task's group nor its environment.
-			script := "mkfifo begun; env -i setsid sh -c 'echo $$ > begun; " + writes + "' & read pid < begun; echo; echo hidden=$pid; test \"$pid\""
+			// It begins to write once its number is in the log, of which only the beginning is kept.
+			script := "mkfifo begun go; env -i setsid sh -c 'echo $$ > begun; read go < go; " + writes + "' & read pid < begun; echo; echo hidden=$pid; echo > go; test \"$pid\""
 			result := b.runner.Run(t.Context(), b.job(script), runner.Surroundings{Log: lines})
 			succeeded(t, result, lines.begin.String())
 			pid := after(t, lines.begin.String(), "hidden")
