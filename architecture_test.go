@@ -29,7 +29,7 @@ var layers = map[string]int{
 	"internal/secret": 4,
 
 	"internal/journal": 5, "internal/history": 5, "internal/artifact": 5, "internal/logs": 5, "internal/vcs": 5,
-	"internal/registry": 5,
+	"internal/registry": 5, "internal/ca": 5,
 
 	"internal/engine": 6, "internal/agent": 6, "internal/auth": 6, "internal/intake": 6,
 
