@@ -20,6 +20,8 @@ import (
 type Host struct {
 	// Open opens the driver over the host's state. The suite closes one before it opens the next.
 	Open func(t *testing.T) platform.Platform
+	// Artifact holds the programs that the commands name. Empty: the driver finds them without.
+	Artifact andon.Digest
 	// The commands of copies:
 	Forever  []string                   // runs until it is asked to end
 	Stubborn []string                   // runs until it is killed, though it is asked to end; it prints "up\n" when it no longer can be
@@ -57,10 +59,10 @@ func Run(t *testing.T, host func(t *testing.T) Host) {
 func testStart(t *testing.T, h Host) {
 	p := open(t, h)
 	before := time.Now()
-	inst := start(t, p, Spec("a", h.Forever))
+	inst := start(t, p, h.spec("a", h.Forever))
 	want := platform.Instance{
-		ID: "a", Artifact: Spec("a", nil).Artifact, Config: Spec("a", nil).Config,
-		Address: Spec("a", nil).Address, Running: true, Started: inst.Started,
+		ID: "a", Artifact: h.spec("a", nil).Artifact, Config: h.spec("a", nil).Config,
+		Address: h.spec("a", nil).Address, Running: true, Started: inst.Started,
 	}
 	if inst != want {
 		t.Errorf("Start returned %+v, want %+v", inst, want)
@@ -75,8 +77,8 @@ func testStart(t *testing.T, h Host) {
 
 func testStartTwice(t *testing.T, h Host) {
 	p := open(t, h)
-	first := start(t, p, Spec("a", h.Forever))
-	other := Spec("a", h.Exits(3))
+	first := start(t, p, h.spec("a", h.Forever))
+	other := h.spec("a", h.Exits(3))
 	other.Address = "127.0.0.1:9"
 	if again := start(t, p, other); !again.Started.Equal(first.Started) || again.Address != first.Address || !again.Running {
 		t.Errorf("the second Start returned %+v, want the running copy %+v", again, first)
@@ -85,9 +87,9 @@ func testStartTwice(t *testing.T, h Host) {
 
 func testStartAfterExit(t *testing.T, h Host) {
 	p := open(t, h)
-	start(t, p, Spec("a", h.Exits(1)))
+	start(t, p, h.spec("a", h.Exits(1)))
 	awaitExit(t, p, "a")
-	if inst := start(t, p, Spec("a", h.Forever)); !inst.Running || inst.Exit != "" {
+	if inst := start(t, p, h.spec("a", h.Forever)); !inst.Running || inst.Exit != "" {
 		t.Errorf("Start after an exit returned %+v, want a running copy", inst)
 	}
 	if list := list(t, p); len(list) != 1 {
@@ -97,7 +99,7 @@ func testStartAfterExit(t *testing.T, h Host) {
 
 func testExit(t *testing.T, h Host) {
 	p := open(t, h)
-	start(t, p, Spec("a", h.Exits(3)))
+	start(t, p, h.spec("a", h.Exits(3)))
 	if inst := awaitExit(t, p, "a"); inst.Exit != "exit status 3" {
 		t.Errorf("the copy ended with %q, want %q", inst.Exit, "exit status 3")
 	}
@@ -105,7 +107,7 @@ func testExit(t *testing.T, h Host) {
 
 func testStop(t *testing.T, h Host) {
 	p := open(t, h)
-	start(t, p, Spec("a", h.Forever))
+	start(t, p, h.spec("a", h.Forever))
 	began := time.Now()
 	if err := p.Stop(t.Context(), "a", grace); err != nil {
 		t.Fatal(err)
@@ -128,7 +130,7 @@ func testStop(t *testing.T, h Host) {
 
 func testKill(t *testing.T, h Host) {
 	p := open(t, h)
-	start(t, p, Spec("a", h.Stubborn))
+	start(t, p, h.spec("a", h.Stubborn))
 	awaitLog(t, p, "a", "up\n")
 	const short = 300 * time.Millisecond
 	began := time.Now()
@@ -145,7 +147,7 @@ func testKill(t *testing.T, h Host) {
 
 func testEnd(t *testing.T, h Host) {
 	p := open(t, h)
-	start(t, p, Spec("a", h.Prints("one\n")))
+	start(t, p, h.spec("a", h.Prints("one\n")))
 	awaitLog(t, p, "a", "one\n")
 	if err := p.End(t.Context(), "a", grace); err != nil {
 		t.Fatal(err)
@@ -153,7 +155,7 @@ func testEnd(t *testing.T, h Host) {
 	if list := list(t, p); len(list) != 1 || list[0].Running || list[0].Exit == "" {
 		t.Errorf("List returned %+v, want an exited copy", list)
 	}
-	start(t, p, Spec("a", h.Prints("two\n")))
+	start(t, p, h.spec("a", h.Prints("two\n")))
 	awaitLog(t, p, "a", "one\ntwo\n")
 	if err := p.Stop(t.Context(), "a", grace); err != nil {
 		t.Fatal(err)
@@ -181,11 +183,11 @@ func testUnknown(t *testing.T, h Host) {
 
 func testCommandNotFound(t *testing.T, h Host) {
 	p := open(t, h)
-	_, err := p.Start(t.Context(), Spec("a", []string{"no-such-program-anywhere"}))
+	_, err := p.Start(t.Context(), h.spec("a", []string{"no-such-program-anywhere"}))
 	if andon.KindOf(err) != andon.KindNotFound || !strings.Contains(err.Error(), "command not found") {
 		t.Errorf("Start returned %v, want a command that is not found", err)
 	}
-	if _, err := p.Start(t.Context(), Spec("b", nil)); andon.KindOf(err) != andon.KindInvalid {
+	if _, err := p.Start(t.Context(), h.spec("b", nil)); andon.KindOf(err) != andon.KindInvalid {
 		t.Errorf("Start without a command returned %v, want kind %s", err, andon.KindInvalid)
 	}
 	if list := list(t, p); len(list) != 0 {
@@ -195,8 +197,8 @@ func testCommandNotFound(t *testing.T, h Host) {
 
 func testAdoption(t *testing.T, h Host) {
 	p := open(t, h)
-	a := start(t, p, Spec("a", h.Forever))
-	start(t, p, Spec("b", h.Exits(4)))
+	a := start(t, p, h.spec("a", h.Forever))
+	start(t, p, h.spec("b", h.Exits(4)))
 	awaitExit(t, p, "b")
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
@@ -210,7 +212,7 @@ func testAdoption(t *testing.T, h Host) {
 	if list[1].Running || list[1].Exit != "exit status 4" {
 		t.Errorf("a new driver lists %+v, want how it ended", list[1])
 	}
-	if again := start(t, q, Spec("a", h.Forever)); !again.Started.Equal(a.Started) {
+	if again := start(t, q, h.spec("a", h.Forever)); !again.Started.Equal(a.Started) {
 		t.Errorf("starting the adopted copy returned %+v, want it as it is: %+v", again, a)
 	}
 	if err := q.Stop(t.Context(), "a", grace); err != nil {
@@ -220,7 +222,7 @@ func testAdoption(t *testing.T, h Host) {
 
 func testAdoptedExit(t *testing.T, h Host) {
 	p := open(t, h)
-	start(t, p, Spec("a", h.Forever))
+	start(t, p, h.spec("a", h.Forever))
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +230,7 @@ func testAdoptedExit(t *testing.T, h Host) {
 	if err := q.End(t.Context(), "a", grace); err != nil {
 		t.Fatal(err)
 	}
-	start(t, q, Spec("a", h.Exits(0)))
+	start(t, q, h.spec("a", h.Exits(0)))
 	if inst := awaitExit(t, q, "a"); inst.Exit != "exit status 0" {
 		t.Errorf("the copy ended with %q", inst.Exit)
 	}
@@ -236,7 +238,7 @@ func testAdoptedExit(t *testing.T, h Host) {
 
 func testLog(t *testing.T, h Host) {
 	p := open(t, h)
-	start(t, p, Spec("a", h.Prints("0123456789\n")))
+	start(t, p, h.spec("a", h.Prints("0123456789\n")))
 	awaitLog(t, p, "a", "0123456789\n")
 	r, err := p.Log(t.Context(), "a", 4)
 	if err != nil {
@@ -267,7 +269,7 @@ func testConcurrent(t *testing.T, h Host) {
 		all.Go(func() {
 			id := andon.InstanceID(fmt.Sprintf("c%02d", i))
 			for range 2 {
-				if _, err := p.Start(t.Context(), Spec(id, h.Forever)); err != nil {
+				if _, err := p.Start(t.Context(), h.spec(id, h.Forever)); err != nil {
 					t.Errorf("start %s: %v", id, err)
 				}
 				if _, err := p.List(t.Context()); err != nil {
@@ -285,6 +287,15 @@ func testConcurrent(t *testing.T, h Host) {
 	if list := list(t, p); len(list) != copies/2 {
 		t.Errorf("List returned %d copies, want %d", len(list), copies/2)
 	}
+}
+
+// spec returns the specification of a copy on the host.
+func (h Host) spec(id andon.InstanceID, command []string) platform.Spec {
+	s := Spec(id, command)
+	if h.Artifact != "" {
+		s.Artifact = h.Artifact
+	}
+	return s
 }
 
 // Spec returns the specification of a copy that the suite starts.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/platform"
+	"github.com/andon-cd/andon/internal/platform/copylog"
 	"github.com/andon-cd/andon/internal/platform/platformtest"
 )
 
@@ -167,13 +168,13 @@ func TestLog_StaysBoundedAndItsOffsetsGrow(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer early.Close()
-	path := filepath.Join(d.home("a"), logFile)
+	path := filepath.Join(d.home("a"), "log")
 	eventually(t, "all lines are there", func() bool {
 		info, err := os.Stat(path)
 		return err == nil && info.Size() > 40000*60 && strings.HasSuffix(logOf(t, d), "end\n")
 	})
 	whole := logOf(t, d)
-	if err := trimLog(d.home("a"), limit); err != nil {
+	if err := copylog.Trim(d.home("a"), limit); err != nil {
 		t.Fatal(err)
 	}
 	for name, r := range map[string]platform.LogReader{"a new reader": reader(t, d), "an old reader": early} {
@@ -197,11 +198,11 @@ func TestLog_OffsetsGrowWhereFilesHaveNoHoles(t *testing.T) {
 	if _, err := io.ReadAll(old); err != nil {
 		t.Fatal(err)
 	}
-	// What trimLog does there.
-	if err := writeBase(d.home("a"), 4); err != nil {
+	// What copylog.Trim does there.
+	if err := os.WriteFile(filepath.Join(d.home("a"), "log.base"), []byte("4\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(d.home("a"), logFile), []byte("tw"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(d.home("a"), "log"), []byte("tw"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, r := range map[string]platform.LogReader{"a new reader": reader(t, d), "an old reader": old} {

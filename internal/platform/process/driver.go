@@ -21,6 +21,7 @@ import (
 
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/platform"
+	"github.com/andon-cd/andon/internal/platform/copylog"
 )
 
 // Config says where a Driver keeps its copies and where their artifacts come from.
@@ -35,13 +36,10 @@ type Config struct {
 	// USER. Nil: those that this process has.
 	Environ map[string]string
 	// LogLimit bounds the bytes that the log of one copy takes on disk, but for what it writes
-	// within two seconds. When it is passed, the newest quarter is kept. 0: DefaultLogLimit.
+	// within two seconds. When it is passed, the newest quarter is kept. 0: copylog.DefaultLimit.
 	LogLimit int64
 	Log      *slog.Logger // nil: nothing is logged
 }
-
-// DefaultLogLimit is how many bytes of a copy's log are kept at most.
-const DefaultLogLimit = 64 << 20
 
 // exitsBuffered is how many exits wait for a reader before further ones are only in List.
 const exitsBuffered = 256
@@ -74,7 +72,7 @@ func Open(config Config) (*Driver, error) {
 	}
 	config.Dir = dir
 	if config.LogLimit == 0 {
-		config.LogLimit = DefaultLogLimit
+		config.LogLimit = copylog.DefaultLimit
 	}
 	if config.Environ == nil {
 		config.Environ = ownBasics()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/platform"
+	"github.com/andon-cd/andon/internal/platform/copylog"
 )
 
 // launcher holds the program of a copy back until its record is on disk. The program takes
@@ -68,7 +69,7 @@ func (d *Driver) launch(s *supervised, spec platform.Spec, dir string, env map[s
 	if err := os.MkdirAll(filepath.Join(home, "tmp"), 0o700); err != nil {
 		return err
 	}
-	out, err := os.OpenFile(filepath.Join(home, logFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	out, err := copylog.Append(home)
 	if err != nil {
 		return err
 	}
