@@ -21,6 +21,13 @@ type RunSpec struct {
 	Stop      time.Duration     `json:"stop_ns"`
 }
 
+// Limits bound what one copy may take of its host. Zero is no limit.
+type Limits struct {
+	Memory    int64 `json:"memory_bytes,omitzero"`
+	CPU       int   `json:"cpu_millicores,omitzero"` // 1000 is one core
+	Processes int   `json:"processes,omitzero"`      // threads count
+}
+
 // RunSpecFor resolves what a copy of the pipeline's service is in an environment.
 // It returns false when the service declares nothing to run.
 func (p *Pipeline) RunSpecFor(env EnvironmentName) (RunSpec, bool) {

@@ -197,12 +197,9 @@ func fetchLayers(ctx context.Context, registry Remote, service andon.ServiceName
 	if err != nil {
 		return err
 	}
-	data, err := fetchManifest(ctx, repo, d)
-	for try := 1; err != nil; try++ {
-		if err = registryError("fetched", d, err); try == tries || !again(ctx, err, try) {
-			return err
-		}
-		data, err = fetchManifest(ctx, repo, d)
+	data, err := patientManifest(ctx, repo, d)
+	if err != nil {
+		return err
 	}
 	var manifest ocispec.Manifest
 	if err := json.Unmarshal(data, &manifest); err != nil || len(manifest.Layers) == 0 || len(manifest.Layers) > maxLayers {

@@ -323,16 +323,18 @@ func TestPull_NoticesEveryDamageInTheRegistry(t *testing.T) {
 		fmt.Fprintf(&digits, "%x", sha256.Sum256([]byte{byte(i), byte(i >> 8)}))
 	}
 	for name, content := range map[string]string{"a small one": strings.Repeat("abc", 5000), "a large one": digits.String()} {
-		t.Run(name, func(t *testing.T) { noticesDamage(t, content) })
+		t.Run(name, func(t *testing.T) { noticesDamage(t, content, true) })
 	}
+	t.Run("the manifest", func(t *testing.T) { noticesDamage(t, "abc", false) })
 }
 
-func noticesDamage(t *testing.T, content string) {
+// noticesDamage damages an artifact's manifest, or all of its other parts.
+func noticesDamage(t *testing.T, content string, others bool) {
 	s := newStore(t)
 	d := push(t, s, mustPack(t, tree(t, map[string]file{"out/a": {content: content}}), "out"))
 	damaged := 0
 	err := filepath.WalkDir(s.dir, func(name string, e os.DirEntry, err error) error {
-		if err != nil || e.Name() != "data" || strings.Contains(name, strings.TrimPrefix(string(d), "sha256:")) {
+		if err != nil || e.Name() != "data" || strings.Contains(name, strings.TrimPrefix(string(d), "sha256:")) == others {
 			return err
 		}
 		content, err := os.ReadFile(name)

@@ -157,7 +157,11 @@ func fetchManifest(ctx context.Context, repo *remote.Repository, d andon.Digest)
 		return nil, fmt.Errorf("the manifest has %d bytes", what.Size)
 	}
 	what.Digest = digest.Digest(d)
-	return content.ReadAll(body, what)
+	data, err := content.ReadAll(body, what)
+	if errors.Is(err, content.ErrMismatchedDigest) {
+		return nil, corrupt(d, damaged(err))
+	}
+	return data, err
 }
 
 // registryError says what could not be done with which artifact.

@@ -21,6 +21,7 @@ type Spec struct {
 	Command     []string          // argv; its working directory is the root of the artifact
 	Env         map[string]string // the whole environment but for what every process needs (PATH, HOME)
 	Address     string            // host:port the copy listens on, $PORT among Env is its port; empty: a worker
+	Limits      andon.Limits      // a driver that cannot keep them does not; its documentation says so
 }
 
 // An Instance is a copy as the driver finds it.

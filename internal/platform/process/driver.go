@@ -5,6 +5,8 @@
 // machine) is on disk before the program of the copy runs: the child waits on a pipe until
 // then, and exits if the pipe closes. A crash at any point therefore leaves no process that
 // List does not know.
+//
+// It does not keep the limits of a specification: whoever needs them runs containers.
 package process
 
 import (
