@@ -28,6 +28,7 @@ type agentRunCmd struct {
 	Address  string            `placeholder:"IP" help:"Where other hosts reach the copies of this one. (default 127.0.0.1: they do not)"`
 	Proxy    string            `default:"127.0.0.1:8601" placeholder:"ADDR" help:"Where the services of this host answer. (default ${default})"`
 	LogLevel slog.Level        `default:"warn" placeholder:"LEVEL" help:"What to log on standard error: debug, info, warn or error. (default ${default})"`
+	proxyFlags
 }
 
 // An agentRecord is the content of DIR/agent.json.
@@ -53,6 +54,10 @@ func (cmd *agentRunCmd) Run(c *call) error {
 		return usage(fmt.Sprintf("%q cannot be the name of an agent", name), "Give it one with --name: "+andon.NameRule+".")
 	}
 	dir, err := c.agentDir(name)
+	if err != nil {
+		return err
+	}
+	drivers, err := cmd.drivers(c)
 	if err != nil {
 		return err
 	}
@@ -84,7 +89,7 @@ func (cmd *agentRunCmd) Run(c *call) error {
 	var host *server.Host
 	host, err = server.OpenHost(c.ctx, server.HostConfig{
 		Directory: directory, Name: andon.AgentName(name), Slots: cmd.Slots, Labels: cmd.Label, Address: cmd.Address, Build: thisBuild().Version,
-		URL: url, Token: token, Listen: cmd.Proxy, Drivers: drivers(), Log: c.log(cmd.LogLevel),
+		URL: url, Token: token, Listen: cmd.Proxy, Drivers: drivers, Log: c.log(cmd.LogLevel),
 		Welcomed: func() { fmt.Fprintf(c.out, "ready agent %s proxy http://%s\n", name, host.Proxy.Addr()) },
 	})
 	if err != nil {

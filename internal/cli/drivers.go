@@ -19,7 +19,9 @@ func drivers() server.Drivers {
 	return server.Drivers{
 		Journal:  func(ctx context.Context, file string) (journal.Journal, error) { return sqlite.Open(ctx, file) },
 		Platform: openProcesses,
-		Proxy:    openProxy,
+		Proxy: func(ctx context.Context, dir, listen string, log *slog.Logger) (server.Proxy, error) {
+			return openProxy(ctx, dir, listen, "", proxy.Settings{}, log)
+		},
 	}
 }
 
@@ -27,7 +29,7 @@ func openProcesses(dir string, artifacts server.Artifacts, log *slog.Logger) (pl
 	return process.Open(process.Config{Dir: dir, Artifacts: artifacts, Log: log})
 }
 
-func openProxy(ctx context.Context, dir, listen string, log *slog.Logger) (server.Proxy, error) {
+func openProxy(ctx context.Context, dir, listen, listenTLS string, settings proxy.Settings, log *slog.Logger) (*proxy.Driver, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -36,7 +38,11 @@ func openProxy(ctx context.Context, dir, listen string, log *slog.Logger) (serve
 	if err != nil {
 		return nil, err
 	}
-	return proxy.Open(ctx, proxy.Config{Dir: dir, Listen: []string{listen}, Command: []string{self, "proxy", "--dir", dir}, Log: log})
+	config := proxy.Config{Dir: dir, Listen: []string{listen}, Command: []string{self, "proxy", "--dir", dir}, Settings: settings, Log: log}
+	if listenTLS != "" {
+		config.ListenTLS = []string{listenTLS}
+	}
+	return proxy.Open(ctx, config)
 }
 
 // proxyMain is the proxy process.

@@ -31,6 +31,7 @@ type serverCmd struct {
 	Poll     time.Duration `placeholder:"30s" help:"How often repositories elsewhere are asked for news."`
 	Webhook  string        `placeholder:"URL" help:"Tell this address when the line stops and when it runs again, signed with DIR/webhook.secret."`
 	LogLevel slog.Level    `default:"warn" placeholder:"LEVEL" help:"What to log on standard error: debug, info, warn or error. (default ${default})"`
+	proxyFlags
 }
 
 // Run runs a plant until it is told to end. Its copies and its proxy go on.
@@ -39,9 +40,13 @@ func (cmd *serverCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
+	drivers, err := cmd.drivers(c)
+	if err != nil {
+		return err
+	}
 	config := server.Config{
 		Data: dir, Listen: cmd.Listen, Proxy: cmd.Proxy, Names: cmd.Host, Slots: cmd.Slots,
-		Build: thisBuild().Version, WatchInterval: cmd.Poll, Drivers: drivers(), Log: c.log(cmd.LogLevel),
+		Build: thisBuild().Version, WatchInterval: cmd.Poll, Drivers: drivers, Log: c.log(cmd.LogLevel),
 		Ready: func(a server.Addresses) { cmd.announce(c, dir, a) },
 	}
 	if cmd.Webhook != "" {

@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+
+	"github.com/andon-cd/andon/internal/server"
+	"github.com/andon-cd/andon/internal/traffic/proxy"
+)
+
+// proxyFlags say how the built-in proxy of a host is kept.
+type proxyFlags struct {
+	TLSProxy      string   `name:"tls-proxy" placeholder:"ADDR" help:"Where the services answer by HTTPS, as in :443. It needs --cert and --key, or --acme-email."`
+	Cert          string   `placeholder:"FILE" help:"The certificate for HTTPS, with those that lead to its authority (PEM). It is read again when it changes."`
+	Key           string   `placeholder:"FILE" help:"The key of the certificate (PEM)."`
+	ACMEEmail     string   `name:"acme-email" placeholder:"ADDRESS" help:"Get certificates for the host names of the routes from an authority, which may write to this address. Its terms are agreed to."`
+	ACMECA        string   `name:"acme-ca" placeholder:"URL" help:"The authority's ACME directory. (default: Let's Encrypt)"`
+	ACMERoot      string   `name:"acme-ca-root" placeholder:"FILE" help:"What signs for the authority's own HTTPS (PEM), if the system does not know it."`
+	RedirectHTTPS bool     `name:"redirect-https" help:"Send clients that come by HTTP to HTTPS."`
+	TrustedProxy  []string `name:"trusted-proxy" placeholder:"CIDR" help:"Believe what the proxies of this network say of their clients (X-Forwarded-*, Forwarded). May be repeated."`
+	ClientLimit   int      `name:"client-connections" placeholder:"N" help:"How many connections one client may have at a time. (default 2500)"`
+	AccessLog     bool     `name:"access-log" help:"Write a line for each request to access.log in the proxy's directory."`
+}
+
+// settings returns what the flags say, with absolute paths: the proxy has a directory of its own.
+func (f *proxyFlags) settings() (s proxy.Settings, err error) {
+	s = proxy.Settings{ClientConnections: f.ClientLimit, Redirect: f.RedirectHTTPS, AccessLog: f.AccessLog}
+	root := ""
+	for _, file := range []struct {
+		from string
+		to   *string
+	}{{f.Cert, &s.CertFile}, {f.Key, &s.KeyFile}, {f.ACMERoot, &root}} {
+		if file.from != "" {
+			if *file.to, err = filepath.Abs(file.from); err != nil {
+				return s, err
+			}
+		}
+	}
+	if f.TLSProxy == "" && (f.Cert != "" || f.Key != "" || f.ACMEEmail != "" || f.ACMECA != "" || f.RedirectHTTPS) {
+		return s, usage("certificates and HTTPS need an address", "Give one with --tls-proxy, as in --tls-proxy :443.")
+	}
+	if f.ACMEEmail != "" || f.ACMECA != "" {
+		s.ACME = &proxy.ACME{Email: f.ACMEEmail, CA: f.ACMECA, Root: root}
+	}
+	for _, text := range f.TrustedProxy {
+		network, err := netip.ParsePrefix(text)
+		if address, parseErr := netip.ParseAddr(text); parseErr == nil {
+			network, err = address.Prefix(address.BitLen())
+		}
+		if err != nil {
+			return s, usage(fmt.Sprintf("%q is no network", text), "Write a network as 10.0.0.0/8, or an address as 10.1.2.3.")
+		}
+		s.Trusted = append(s.Trusted, network.Masked())
+	}
+	return s, nil
+}
+
+// drivers returns the concrete parts of a plant, with a proxy as the flags say.
+func (f *proxyFlags) drivers(c *call) (server.Drivers, error) {
+	d := drivers()
+	settings, err := f.settings()
+	if err != nil {
+		return d, err
+	}
+	d.Proxy = func(ctx context.Context, dir, listen string, log *slog.Logger) (server.Proxy, error) {
+		p, err := openProxy(ctx, dir, listen, f.TLSProxy, settings, log)
+		if err != nil {
+			return nil, err // and no proxy that is there but nil
+		}
+		if address := p.AddrTLS(); address != "" {
+			fmt.Fprintf(c.err, "The services answer by HTTPS at %s.\n", address)
+		}
+		return p, nil
+	}
+	return d, nil
+}
