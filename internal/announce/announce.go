@@ -47,6 +47,9 @@ func Run(ctx context.Context, config Config) error {
 	}
 	var plant string
 	if err := config.Engine.View(ctx, func(s *line.State) { plant = s.Plant }); err != nil {
+		if ctx.Err() != nil {
+			return nil // it ended before there was anything to deliver
+		}
 		return err
 	}
 	return config.Engine.Follow(ctx, at, func(events []andon.Event) error {
