@@ -27,6 +27,8 @@ type guard struct {
 	upgrade bool
 	line    [guardLine]byte // the begin of a line of which the end has not come yet
 	lineLen int             // of which at most guardLine bytes are kept
+	tail    []byte          // its last bytes so far, at most guardTail
+	lastCR  bool            // the last one is a carriage return
 	unread  atomic.Bool     // in the middle of a body, or after a spoilt head
 }
 
@@ -43,6 +45,9 @@ const (
 
 // guardLine is how much of a line is looked at. Framing fields are shorter.
 const guardLine = 128
+
+// guardTail is as long as a version.
+const guardTail = len("HTTP/1.0\r")
 
 func newGuard() guard { return guard{request: true, length: -1} }
 
@@ -87,14 +92,23 @@ func (g *guard) nextLine(p []byte) []byte {
 		return nil
 	}
 	line, rest := p[:end+1], p[end+1:]
+	ended := end > 0 && line[end-1] == '\r' || end == 0 && g.lineLen > 0 && g.lastCR
+	text, tail, length := line[:end], line[:end], end
 	if g.lineLen > 0 {
-		g.keep(line)
-		line = g.line[:min(g.lineLen, guardLine)]
+		g.keep(line[:end])
+		text, tail, length = g.line[:min(g.lineLen, guardLine)], g.tail, g.lineLen
+		g.lineLen, g.tail = 0, g.tail[:0]
 	}
-	whole := g.lineLen <= guardLine
-	ended := end > 0 && p[end-1] == '\r' || end == 0 && g.lineLen > 1 && (!whole || line[len(line)-2] == '\r')
-	g.lineLen = 0
-	if !ended && g.mode != guardChunkSize || !g.take(bytes.TrimRight(line, "\r\n"), whole) {
+	whole := length <= guardLine
+	if !whole {
+		text = text[:guardLine]
+	} else if ended {
+		text = text[:length-1]
+	}
+	if g.request {
+		g.oldHTTP = bytes.HasSuffix(bytes.TrimSuffix(tail, []byte("\r")), []byte("HTTP/1.0"))
+	}
+	if !ended && g.mode != guardChunkSize || !g.take(text, whole) {
 		p[0] = 0 // no field, and no line of a request, may have that byte
 		g.mode = guardPass
 		g.unread.Store(true)
@@ -106,7 +120,12 @@ func (g *guard) keep(part []byte) {
 	if g.lineLen < guardLine {
 		copy(g.line[g.lineLen:], part)
 	}
+	if len(part) > 0 {
+		g.lastCR = part[len(part)-1] == '\r'
+	}
 	g.lineLen += len(part)
+	g.tail = append(g.tail, part[max(0, len(part)-guardTail):]...)
+	g.tail = append(g.tail[:0], g.tail[max(0, len(g.tail)-guardTail):]...)
 }
 
 // take looks at a line without its end, and reports false if the request is to be spoilt.
@@ -122,7 +141,6 @@ func (g *guard) take(line []byte, whole bool) bool {
 		return line[0] != ' ' && line[0] != '\t'
 	case g.request:
 		g.request = false
-		g.oldHTTP = bytes.HasSuffix(line, []byte("HTTP/1.0"))
 		if len(line) == 0 || bytes.HasPrefix(line, []byte("PRI ")) {
 			g.mode = guardPass // HTTP/2, or nothing that net/http takes
 		}
@@ -136,34 +154,43 @@ func (g *guard) take(line []byte, whole bool) bool {
 
 // field looks at a field of a head.
 func (g *guard) field(line []byte, whole bool) bool {
-	var name, value []byte
 	switch line[0] {
 	case ' ', '\t':
 		return false
-	case 'c', 'C', 't', 'T', 'u', 'U':
-		var ok bool
-		if name, value, ok = bytes.Cut(line, []byte(":")); !ok {
-			return !whole // net/http refuses it
+	case 'c', 'C':
+		value, ok := valueOf(line, "Content-Length")
+		if !ok {
+			return true
 		}
-	default:
-		return true
-	}
-	switch n := len(name); {
-	case n == len("Upgrade") && strings.EqualFold(string(name), "Upgrade"):
-		g.upgrade = true
-	case n == len("Content-Length") && strings.EqualFold(string(name), "Content-Length"):
 		length, ok := parseLength(string(bytes.Trim(value, " \t")))
 		if !ok || !whole || g.length >= 0 || g.chunked {
 			return false
 		}
 		g.length = length
-	case n == len("Transfer-Encoding") && strings.EqualFold(string(name), "Transfer-Encoding"):
+	case 't', 'T':
+		if _, ok := valueOf(line, "Transfer-Encoding"); !ok {
+			return true
+		}
 		if !whole || g.chunked || g.length >= 0 || g.oldHTTP {
 			return false
 		}
 		g.chunked = true // net/http refuses what is not exactly chunked
+	case 'u', 'U':
+		if _, ok := valueOf(line, "Upgrade"); ok {
+			g.upgrade = true
+		}
 	}
 	return true
+}
+
+// valueOf returns the value of a field if it has that name. White space before the colon is for
+// net/http to refuse.
+func valueOf(line []byte, name string) (value []byte, ok bool) {
+	n := len(name)
+	if len(line) <= n || line[n] != ':' || !strings.EqualFold(string(line[:n]), name) {
+		return nil, false
+	}
+	return line[n+1:], true
 }
 
 func (g *guard) headEnds() {

@@ -122,6 +122,7 @@ func TestProxyConformsOverTLS(t *testing.T) {
 }
 
 func TestProxy_ReadsACertificateAgainThatHasChanged(t *testing.T) {
+	t.Parallel() // the files are looked at every few seconds
 	d, c, roots := secure(t)
 	apply(t, d, shopRoute(1, copyServer(t, "shop.production.1.0", nil)))
 	serial := func() string {
