@@ -1,0 +1,169 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/platform"
+)
+
+// A contained is what the driver knows of one copy.
+type contained struct {
+	id andon.InstanceID
+
+	mu       sync.Mutex
+	record   record
+	running  bool
+	starting bool          // its container may have ended already: who starts it finds out
+	before   *contained    // what the copy is while its container is starting; nil: nothing
+	ending   bool          // somebody is ending it: no exit is delivered
+	logged   chan struct{} // closed when all that its container wrote is in the log; nil: no container
+}
+
+// instance returns the copy as the contract has it; false while its first start may still fail.
+func (c *contained) instance() (platform.Instance, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.starting && c.before == nil {
+		return platform.Instance{}, false
+	}
+	if c.starting {
+		return c.before.instance()
+	}
+	r := c.record
+	inst := platform.Instance{
+		ID: r.ID, Artifact: r.Artifact, Config: r.Config, Address: r.Address,
+		Running: c.running, Started: r.Started,
+	}
+	if !c.running {
+		inst.Exit = r.Exit
+	}
+	return inst, true
+}
+
+// turn returns when the caller may start or end the copy of that ID, what ends that turn, and
+// the copy; nil if there is none.
+func (d *Driver) turn(ctx context.Context, id andon.InstanceID) (*contained, func(), error) {
+	release, err := d.turns.take(ctx, "copy "+string(id))
+	if err != nil {
+		return nil, nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		release()
+		return nil, nil, andon.Errorf(andon.KindUnavailable, "the agent is shutting down")
+	}
+	return d.copies[id], release, nil
+}
+
+// know makes a copy known. The caller has its turn.
+func (d *Driver) know(c *contained) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.copies[c.id] = c
+}
+
+// forget drops a copy with its log. The caller has its turn.
+func (d *Driver) forget(id andon.InstanceID) {
+	d.mu.Lock()
+	delete(d.copies, id)
+	d.mu.Unlock()
+	// The record goes first: a directory without one is removed by the next Open.
+	err := os.Remove(filepath.Join(d.home(id), recordFile))
+	if err == nil || errors.Is(err, os.ErrNotExist) {
+		err = os.RemoveAll(d.home(id))
+	}
+	if err != nil {
+		d.config.Log.Warn("cannot remove the directory of a stopped copy", "copy", id, "error", err)
+	}
+}
+
+// adopt finds what earlier drivers started: records, and the containers with our label.
+func (d *Driver) adopt(ctx context.Context) error {
+	entries, err := os.ReadDir(filepath.Join(d.config.Dir, copiesDir))
+	if err != nil {
+		return fmt.Errorf("docker: %w", err)
+	}
+	for _, e := range entries {
+		id := andon.InstanceID(e.Name())
+		if !e.IsDir() || !validID(id) {
+			continue
+		}
+		rec, err := readRecord(d.home(id))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("docker: the record of copy %s cannot be read: %w", id, err)
+		}
+		if err != nil {
+			d.forget(id) // its start or its stop was cut off
+			continue
+		}
+		if rec.Exit == "" {
+			rec.Exit = exitRemoved // unless its container is found below
+		}
+		d.know(&contained{id: id, record: rec})
+	}
+	found, err := d.engine.list(ctx, d.ours())
+	if err != nil {
+		return err
+	}
+	for _, id := range found {
+		if err := d.adoptContainer(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Driver) adoptContainer(ctx context.Context, id string) error {
+	found, err := d.engine.inspect(ctx, id)
+	if refusedWith(err, http.StatusNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	instance := andon.InstanceID(found.Config.Labels[labelInstance])
+	if !validID(instance) || found.neverRan() {
+		return d.engine.remove(ctx, id) // a start was cut off
+	}
+	d.attach(found)
+	return nil
+}
+
+// attach makes a container that was started the copy's, and follows its log. It returns the
+// copy. The caller has its turn, or nobody else is there yet.
+func (d *Driver) attach(found container) *contained {
+	labels := found.Config.Labels
+	c := &contained{
+		id: andon.InstanceID(labels[labelInstance]), running: found.State.Running,
+		record: record{
+			ID: andon.InstanceID(labels[labelInstance]), Artifact: andon.Digest(labels[labelArtifact]),
+			Config: andon.ConfigHash(labels[labelConfig]), Address: labels[labelAddress],
+			Container: found.ID, Started: found.State.StartedAt.UTC(),
+		},
+	}
+	if !c.running {
+		c.record.Exit = exitText(found)
+	}
+	if err := os.MkdirAll(d.home(c.id), 0o700); err != nil {
+		d.config.Log.Warn("cannot make the directory of a copy", "copy", c.id, "error", err)
+	}
+	d.save(c.record)
+	d.know(c)
+	d.follow(c)
+	return c
+}
+
+// save writes a record down. Without it only a copy whose container is gone would be unknown.
+func (d *Driver) save(r record) {
+	if err := writeRecord(d.home(r.ID), r); err != nil {
+		d.config.Log.Warn("cannot record a copy", "copy", r.ID, "error", err)
+	}
+}
