@@ -81,12 +81,13 @@ func EventNames() []string {
 
 // bodies lists every event: the one place where a new one is registered.
 var bodies = []Body{
-	PlantCreated{}, EnvironmentDeclared{}, EnvironmentRemoved{}, EstateApplied{},
+	PlantCreated{}, EnvironmentDeclared{}, EnvironmentRemoved{},
+	EstateApplied{}, EstateFollowed{}, EstateRefused{},
 	ServiceAdded{}, ServiceRemoved{},
 	VersionCreated{}, VersionReachedTrunk{}, MaturityChanged{}, VersionEnded{},
 	StageAdmitted{}, StageStarted{}, StageFinished{},
 	TaskQueued{}, TaskLeased{}, TaskCancelled{}, TaskEnded{},
-	AgentConnected{}, AgentLost{}, Observed{},
+	AgentConnected{}, AgentLost{}, Observed{}, HostAdded{}, HostJoined{}, HostRemoved{},
 	DeploymentPlanned{}, DeploymentStarted{}, DesiredChanged{}, DeploymentMoved{}, DeploymentJudged{}, DeploymentEnded{},
 	CordPulled{}, CordReleased{},
 }

@@ -30,6 +30,12 @@ func sentence(body andon.Body, s subject) string {
 		return fmt.Sprintf("agent %s connected, with %d slots", b.Agent, b.Slots)
 	case andon.AgentLost:
 		return because(fmt.Sprintf("agent %s was lost", b.Agent), b.Reason)
+	case andon.HostAdded:
+		return fmt.Sprintf("host %s may join the plant until %s", b.Host, b.Expires.UTC().Format(time.RFC3339))
+	case andon.HostJoined:
+		return fmt.Sprintf("host %s joined the plant", b.Host)
+	case andon.HostRemoved:
+		return because(fmt.Sprintf("host %s was removed from the plant", b.Host), b.Reason)
 	case andon.Observed:
 		return observation(b.Observation)
 	case andon.CordPulled:

@@ -19,7 +19,11 @@ func (s *State) Apply(e andon.Event) {
 		delete(s.Environments, b.Environment)
 		s.markAll()
 	case andon.EstateApplied:
-		s.Estate = &Estate{Commit: b.Commit, Applied: e.Time, By: e.By}
+		s.applyEstate(b, e)
+	case andon.EstateFollowed:
+		s.applyEstateFollowed(b, e)
+	case andon.EstateRefused:
+		s.applyEstateRefused(b, e)
 	case andon.ServiceAdded:
 		s.applyServiceAdded(b, e.Time)
 	case andon.ServiceRemoved:
@@ -50,6 +54,12 @@ func (s *State) Apply(e andon.Event) {
 		s.applyAgentConnected(b, e.Time)
 	case andon.AgentLost:
 		s.applyAgentLost(b, e.Time)
+	case andon.HostAdded:
+		s.applyHostAdded(b, e.Time)
+	case andon.HostJoined:
+		s.applyHostJoined(b, e.Time)
+	case andon.HostRemoved:
+		s.applyHostRemoved(b)
 	case andon.Observed:
 		s.applyObserved(b.Observation, e.Time)
 	case andon.DeploymentPlanned:

@@ -27,11 +27,23 @@ type CreatePlant struct {
 }
 
 // ApplyEstate makes the environments those of a commit of the estate: all of them, valid as a
-// whole. It is refused while something is live, or a deployment goes on, in one that would go, and
-// while the pipeline of an open version names one.
+// whole. It is refused while an environment that would go is needed, and when it comes from
+// elsewhere than the repository that is followed.
 type ApplyEstate struct {
 	Commit       andon.CommitID
 	Environments []andon.Environment
+	Origin       andon.EstateOrigin
+}
+
+// FollowEstate says that the estate is in a repository elsewhere; without a URL, that it is not
+// any more.
+type FollowEstate struct{ Source andon.Source }
+
+// RefuseEstate says why a commit of the repository that is followed cannot be applied. What is
+// known already causes no event.
+type RefuseEstate struct {
+	Commit   andon.CommitID
+	Problems []*andon.Error
 }
 
 // AddService makes a service known before its first push.
@@ -119,6 +131,29 @@ type ReleaseCord struct {
 // ConnectAgent makes an agent known, or known again. The AgentConnected event says the epoch
 // of the connection. Leases that the agent holds stay its own.
 type ConnectAgent struct{ Hello andon.Hello }
+
+// AddHost lets a host join the plant, once, with a token of which only the hash is known.
+type AddHost struct {
+	Host      andon.AgentName
+	Labels    map[string]string
+	TokenHash string
+	Expires   time.Time
+}
+
+// JoinHost lets a host in that comes with its token and a key of its own.
+type JoinHost struct {
+	Host      andon.AgentName
+	TokenHash string
+	Key       string
+}
+
+// RemoveHost takes a host out of the plant. Without Force it is refused while copies should run
+// there.
+type RemoveHost struct {
+	Host   andon.AgentName
+	Force  bool
+	Reason string
+}
 
 // LoseAgent says that an agent has not been heard of for too long. Its leases end as lost. An
 // Epoch older than the agent's present one does nothing.

@@ -18,7 +18,7 @@ var writeGolden = flag.Bool("golden", false, "write a new golden journal; only f
 
 // goldens is how many golden journals there are. The newest is the one that recordGolden writes;
 // those before it are what earlier programs wrote.
-const goldens = 3
+const goldens = 4
 
 func goldenJournal(n int) string { return fmt.Sprintf("testdata/journal-%d.jsonl", n) }
 func goldenState(n int) string   { return fmt.Sprintf("testdata/state-%d.json", n) }
@@ -92,38 +92,22 @@ func indented(t *testing.T, s *State) []byte {
 }
 
 // recordGolden plays a history in which everything happens once that the journals before it lack:
-// a canary that is judged well and one that is judged worse, a group that stays warm, one that
-// goes with its time, and one that a rollback takes; and an estate that adds an environment and
-// takes it away.
+// hosts that are added, join, get copies behind an edge, and are removed.
 func recordGolden(t *testing.T) {
 	p := newPlant(t)
-	watch := andon.Watch{Errors: 1, Latency: 2, Least: 50}
-	p.must(CreatePlant{Environments: []andon.Environment{
-		{Name: "test", Rollout: andon.Rollout{Strategy: andon.Rolling, MaxUnavailable: 1, MaxSurge: 1}, Hosts: "{service}.test.localhost"},
-		{Name: "production", Rollout: andon.Rollout{
-			Strategy: andon.Canary, Canary: []andon.CanaryStep{{Weight: 10, Pause: time.Minute}, {Weight: 50, Pause: time.Minute}},
-			Soak: time.Minute, Warm: 10 * time.Minute, Watch: &watch,
-		}, Hosts: "{service}.localhost"},
-	}})
+	for _, name := range []andon.AgentName{"edge", "web-1", "web-2"} {
+		labels := map[string]string{andon.LabelEnvironment: "production"}
+		if name == "edge" {
+			labels = map[string]string{andon.LabelRole: andon.RoleEdge}
+		}
+		p.must(AddHost{Host: name, Labels: labels, TokenHash: "hash", Expires: p.now.Add(time.Hour)})
+		p.must(JoinHost{Host: name, TokenHash: "hash", Key: "key of " + string(name)})
+		p.world.connect(name, 1)
+	}
 	p.Deployed("one")
-	p.Push("two")
-	p.At("production", andon.StepPausing)
-	p.judge("production", 0)
-	p.Until("two is live", func() bool { return p.Live("production") == 2 })
-	p.Push("three, which is bad")
-	p.At("production", andon.StepPausing)
-	p.judge("production", 30)
-	p.Settle()
-	p.Push("four")
-	p.must(ReleaseCord{Cord: p.s.Cords[0].ID, Reason: "it may go"})
-	p.Until("four is live", func() bool { return p.Live("production") == 4 })
-	p.must(Rollback{Place: andon.Place{Service: "shop", Environment: "production"}, Reason: "it is slow"})
-	p.Until("two is live again", func() bool { return p.Live("production") == 2 })
-	p.must(ReleaseCord{Cord: p.s.Cords[0].ID, Reason: "it may go"})
-	p.Push("five")
-	p.Until("five is live", func() bool { return p.Live("production") == 5 })
-	p.must(estateOf("test", "production", "staging"))
-	p.must(estateOf("test", "production"))
+	p.world.lose(p.world.agents["web-2"])
+	p.must(RemoveHost{Host: "web-2", Force: true, Reason: "it burnt down"})
+	p.Deployed("two")
 	var journal bytes.Buffer
 	for i, e := range p.events {
 		e.Seq = andon.Seq(i + 1)

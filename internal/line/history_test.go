@@ -254,7 +254,9 @@ func (h *history) person() {
 	stage := pick(c, []andon.StageName{"", "commit", "acceptance", "certify", "production"})
 	p.by = "alice"
 	defer func() { p.by = "git:alice" }()
-	switch c.IntN(14) {
+	switch c.IntN(15) {
+	case 14:
+		h.host()
 	case 0:
 		p.do(Promote{Version: ref, Stage: stage})
 	case 1:
@@ -298,17 +300,49 @@ func (h *history) person() {
 	}
 }
 
+// host adds, lets in or removes a host that agents may have the name of.
+func (h *history) host() {
+	name := pick(h.c, []andon.AgentName{"web-1", "web-2", "edge-2", "builder"})
+	if h.p.s.removed(name) {
+		h.admit(name)
+		if a := h.w.agents[name]; a != nil && h.c.in(2) {
+			h.w.connect(name, a.slots)
+		}
+		return
+	}
+	h.p.do(RemoveHost{Host: name, Force: h.c.in(2)})
+	if a := h.w.agents[name]; a != nil && h.p.err == nil {
+		a.away = true
+	}
+}
+
+// admit lets a host in that was removed.
+func (h *history) admit(name andon.AgentName) {
+	if h.p.s.removed(name) {
+		h.p.do(AddHost{Host: name, TokenHash: "hash", Expires: h.p.now.Add(time.Hour)})
+		h.p.do(JoinHost{Host: name, TokenHash: "hash", Key: "key"})
+	}
+}
+
 func (h *history) fault() {
 	a := pick(h.c, h.agents())
 	switch h.c.IntN(10) {
 	case 0:
-		if a.away {
+		switch {
+		case h.p.s.removed(a.name):
+			h.p.do(ConnectAgent{Hello: andon.Hello{Agent: a.name}})
+			if andon.KindOf(h.p.err) != andon.KindRefused {
+				h.p.fail("a host that was removed is let in: %v", h.p.err)
+			}
+		case a.away:
 			h.w.connect(a.name, a.slots)
-		} else {
+		default:
 			h.w.lose(a)
 		}
 	case 1:
-		h.w.restart(a)
+		if !h.p.s.removed(a.name) {
+			h.w.restart(a)
+		}
 	case 2: // it says again what it has said
 		if len(a.reports) > 0 {
 			h.p.do(pick(h.c, a.reports))
@@ -397,6 +431,7 @@ func (h *history) end() {
 		for _, c := range a.copies {
 			c.stuck = false
 		}
+		h.admit(a.name)
 		h.w.connect(a.name, a.slots)
 	}
 	if !h.w.settle(4000) {

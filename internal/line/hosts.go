@@ -25,7 +25,7 @@ func (s *State) placed(e *andon.Environment) []andon.AgentName {
 	if s.Agents[localAgent] != nil {
 		return []andon.AgentName{localAgent}
 	}
-	return sorted(s.Agents)
+	return slices.DeleteFunc(sorted(s.Agents), s.removed)
 }
 
 // hosts returns the agents that copies in an environment go to, in turn: those of the chosen
@@ -54,7 +54,7 @@ func (s *State) edges(e *andon.Environment, hosts []andon.AgentName) []andon.Age
 // selected returns the agents that a selector chooses, in rising order.
 func (s *State) selected(selector andon.Selector) []andon.AgentName {
 	return slices.DeleteFunc(sorted(s.Agents), func(name andon.AgentName) bool {
-		return !selector.Selects(name, s.Agents[name].Labels)
+		return s.removed(name) || !selector.Selects(name, s.Agents[name].Labels)
 	})
 }
 

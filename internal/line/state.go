@@ -12,11 +12,13 @@ import (
 type State struct {
 	Plant        string                                       `json:"plant,omitempty"`
 	Environments map[andon.EnvironmentName]*andon.Environment `json:"environments,omitempty"`
-	Estate       *Estate                                      `json:"estate,omitempty"` // nil: the defaults apply
+	Estate       *Estate                                      `json:"estate,omitempty"`   // nil: the defaults apply
+	Followed     *FollowedEstate                              `json:"followed,omitempty"` // nil: the estate is not in a repository elsewhere
 	Services     map[andon.ServiceName]*Service               `json:"services,omitempty"`
 	Places       map[string]*Place                            `json:"places,omitempty"` // by andon.Place.Key
 	Tasks        map[andon.TaskID]*Task                       `json:"tasks,omitempty"`  // that have not ended
 	Agents       map[andon.AgentName]*Agent                   `json:"agents,omitempty"`
+	Hosts        map[andon.AgentName]*Host                    `json:"hosts,omitempty"` // that were added, or removed
 	Cords        []*Cord                                      `json:"cords,omitempty"` // that are pulled, oldest first
 
 	// Queue holds the tasks that nobody has, the first to be given out first.
@@ -30,13 +32,6 @@ type State struct {
 	CordCount  int64       `json:"cord_count,omitempty"` // cords ever pulled
 
 	todo agenda // what Decide has still to look at; no part of the state
-}
-
-// An Estate is what declared the environments last.
-type Estate struct {
-	Commit  andon.CommitID `json:"commit"`
-	Applied time.Time      `json:"applied"`
-	By      andon.Actor    `json:"by"`
 }
 
 // A Service is one service of the plant.
@@ -279,6 +274,7 @@ func (s *State) prepare() {
 	fill(&s.Places)
 	fill(&s.Tasks)
 	fill(&s.Agents)
+	fill(&s.Hosts)
 	fill(&s.Removed)
 	s.index()
 	s.todo.everything = true

@@ -14,6 +14,14 @@ func (c ConnectAgent) decide(d *decision) error {
 	if h.Slots < 0 {
 		return andon.Errorf(andon.KindInvalid, "an agent cannot have %d slots", h.Slots)
 	}
+	if d.s.removed(h.Agent) {
+		return andon.Errorf(andon.KindRefused, "host %s was removed from the plant", h.Agent).
+			WithHint("end what it still runs with `andon down` there; `andon host add %s` lets it in again", h.Agent)
+	}
+	if h.Protocol != 0 && h.Protocol < andon.OldestProtocol {
+		return andon.Errorf(andon.KindRefused, "agent %s is too old for this server: it speaks protocol %d, the oldest that is understood is %d", h.Agent, h.Protocol, andon.OldestProtocol).
+			WithHint("install the server's version of andon on the host")
+	}
 	epoch := int64(1)
 	if a := d.s.Agents[h.Agent]; a != nil {
 		epoch = a.Epoch + 1
