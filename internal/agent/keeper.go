@@ -185,7 +185,7 @@ func (k *keeper) spec() platform.Spec {
 	return platform.Spec{
 		ID: k.copy.ID, Service: k.place.Service, Environment: k.place.Environment, Version: k.copy.Version,
 		Artifact: k.copy.Artifact, Config: k.copy.Config,
-		Command: k.copy.Spec.Command, Env: env, Address: k.address,
+		Command: k.copy.Spec.Command, Env: env, Address: k.address, Limits: k.copy.Spec.Limits,
 	}
 }
 

@@ -1,6 +1,10 @@
 package andon
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // A DeploymentKind says why a deployment is made.
 type DeploymentKind string
@@ -65,7 +69,11 @@ func DeploymentSteps() []DeploymentStep {
 type Environment struct {
 	Rollout
 	Name  EnvironmentName `json:"name"`
-	Hosts string          `json:"hosts"` // of the route; "{service}" stands for the service's name
+	Hosts string          `json:"hosts"` // of the routes; ServiceInHost stands for the service's name
+	// Aliases are further host names of the routes, of the same form.
+	Aliases []string `json:"aliases,omitempty"`
+	// Routes has the host names of those services that have their own, in place of Hosts and Aliases.
+	Routes map[ServiceName][]string `json:"routes,omitempty"`
 	// Place chooses the agents that copies go to. Without it, those labelled with the environment's
 	// name; without any, the agent in the server's process.
 	Place Selector `json:"place,omitzero"`
@@ -74,6 +82,24 @@ type Environment struct {
 	Edge Selector `json:"edge,omitzero"`
 	// Platform is what runs the copies; empty: PlatformProcess.
 	Platform string `json:"platform,omitempty"`
+	// Limits are those of each copy; MostInstances bounds the copies of one service; 0: it does not.
+	Limits        Limits `json:"limits,omitzero"`
+	MostInstances int    `json:"most_instances,omitempty"`
+}
+
+// ServiceInHost stands for the name of a service in the host names of an environment.
+const ServiceInHost = "{service}"
+
+// RouteHosts returns the host names at which a service is reached in the environment.
+func (e *Environment) RouteHosts(service ServiceName) []string {
+	if own := e.Routes[service]; len(own) > 0 {
+		return slices.Clone(own)
+	}
+	hosts := make([]string, 0, 1+len(e.Aliases))
+	for _, pattern := range append([]string{e.Hosts}, e.Aliases...) {
+		hosts = append(hosts, strings.ReplaceAll(pattern, ServiceInHost, string(service)))
+	}
+	return hosts
 }
 
 // DefaultEnvironments returns the environments of a plant without an estate.

@@ -19,6 +19,7 @@ type RunSpec struct {
 	Instances int               `json:"instances"`
 	Drain     time.Duration     `json:"drain_ns"`
 	Stop      time.Duration     `json:"stop_ns"`
+	Limits    Limits            `json:"limits,omitzero"` // of the environment
 }
 
 // Limits bound what one copy may take of its host. Zero is no limit.

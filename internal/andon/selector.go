@@ -41,6 +41,9 @@ const (
 	RoleEdge         = "edge" // of LabelRole: the host's proxy answers for the services
 )
 
-// PlatformProcess is the platform of environments that name none, and of agents of before
-// agents said which they have.
-const PlatformProcess = "process"
+// The platforms. PlatformProcess is the one of environments that name none, and of agents of
+// before agents said which they have.
+const (
+	PlatformProcess = "process"
+	PlatformDocker  = "docker"
+)

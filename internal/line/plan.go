@@ -1,8 +1,6 @@
 package line
 
 import (
-	"strings"
-
 	"github.com/andon-cd/andon/internal/andon"
 )
 
@@ -19,6 +17,11 @@ func (s *State) plan(v *Version, env andon.EnvironmentName, kind andon.Deploymen
 	spec, ok := v.Pipeline.RunSpecFor(env)
 	if !ok {
 		return andon.Plan{}, andon.Errorf(andon.KindInvalid, "%s declares nothing to run", v.Ref).WithHint("add `run` to andon.yaml")
+	}
+	spec.Limits = e.Limits
+	if most := e.MostInstances; most > 0 && spec.Instances > most {
+		return andon.Plan{}, andon.Errorf(andon.KindRefused, "%s wants %d copies in %s, and the estate allows %d", v.Ref, spec.Instances, env, most).
+			WithHint("write fewer instances into andon.yaml, or raise limits.instances in environments/%s.yaml", env)
 	}
 	if v.Artifact == nil {
 		return andon.Plan{}, andon.Errorf(andon.KindInvalid, "%s has no artifact to deploy", v.Ref).WithHint("add `commit: artifact` to andon.yaml")
@@ -48,7 +51,7 @@ func (s *State) planRelease(pl andon.Place, e *andon.Environment, release andon.
 		}
 	}
 	if release.Spec.Port > 0 {
-		plan.Hosts = []string{strings.ReplaceAll(e.Hosts, "{service}", string(pl.Service))}
+		plan.Hosts = e.RouteHosts(pl.Service)
 	}
 	return plan
 }

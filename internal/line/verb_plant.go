@@ -37,6 +37,9 @@ func (a AddService) decide(d *decision) error {
 	if d.s.Services[a.Service] != nil {
 		return andon.Errorf(andon.KindConflict, "there is a service %s already", a.Service)
 	}
+	if err := d.s.nameFree(a.Service); err != nil {
+		return err
+	}
 	d.emit(andon.ServiceAdded{Service: a.Service, Source: withTrunk(a.Source)})
 	return nil
 }

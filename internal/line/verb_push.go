@@ -17,6 +17,9 @@ func (p Push) decide(d *decision) error {
 		if err := checkServiceName(p.Service); err != nil {
 			return err
 		}
+		if err := d.s.nameFree(p.Service); err != nil {
+			return err
+		}
 		d.emit(andon.ServiceAdded{Service: p.Service, Source: withTrunk(p.Source)})
 		svc = d.s.Services[p.Service]
 	}
