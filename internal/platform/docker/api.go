@@ -40,7 +40,11 @@ type (
 	}
 	image struct {
 		ID     string `json:"Id"`
-		Config struct{ User string }
+		Config struct {
+			User       string
+			WorkingDir string
+			Env        []string
+		}
 	}
 	event struct {
 		Action string
@@ -54,12 +58,12 @@ func (e *engine) negotiate(ctx context.Context) (engineVersion, error) {
 	var v engineVersion
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	answer, err := e.send(ctx, http.MethodGet, "/version", nil, nil, "")
+	answer, err := e.answer(ctx, http.MethodGet, "/version", nil, nil, "")
 	if err != nil {
 		return v, err
 	}
-	defer answer.Close()
-	if err := json.NewDecoder(io.LimitReader(answer, answerLimit)).Decode(&v); err != nil {
+	defer answer.Body.Close()
+	if err := json.NewDecoder(io.LimitReader(answer.Body, answerLimit)).Decode(&v); err != nil {
 		return v, e.unreachable(ctx, err)
 	}
 	newest, least := minor(v.APIVersion), minor(v.MinAPIVersion)

@@ -99,10 +99,17 @@ func (e *engine) call(ctx context.Context, method, path string, query url.Values
 // open sends a request and returns the body of its answer, which the caller closes. How long
 // it may take is ctx's.
 func (e *engine) open(ctx context.Context, method, path string, query url.Values, body io.Reader, contentType string) (io.ReadCloser, error) {
-	return e.send(ctx, method, fmt.Sprintf("/v1.%d%s", e.api.Load(), path), query, body, contentType)
+	answer, err := e.answer(ctx, method, e.versioned(path), query, body, contentType)
+	if err != nil {
+		return nil, err
+	}
+	return answer.Body, nil
 }
 
-func (e *engine) send(ctx context.Context, method, path string, query url.Values, body io.Reader, contentType string) (io.ReadCloser, error) {
+// versioned returns a path in the version of the API that is spoken.
+func (e *engine) versioned(path string) string { return fmt.Sprintf("/v1.%d%s", e.api.Load(), path) }
+
+func (e *engine) answer(ctx context.Context, method, path string, query url.Values, body io.Reader, contentType string) (*http.Response, error) {
 	u := url.URL{Scheme: "http", Host: "engine", Path: path, RawQuery: query.Encode()}
 	r, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
@@ -116,7 +123,7 @@ func (e *engine) send(ctx context.Context, method, path string, query url.Values
 		return nil, e.unreachable(ctx, err)
 	}
 	if answer.StatusCode < 300 || answer.StatusCode == http.StatusNotModified {
-		return answer.Body, nil
+		return answer, nil
 	}
 	defer answer.Body.Close()
 	b, _ := io.ReadAll(io.LimitReader(answer.Body, errorLimit)) // what there is of it

@@ -88,7 +88,13 @@ func (d *Driver) launch(ctx context.Context, before *contained, spec platform.Sp
 	for _, w := range warnings {
 		d.config.Log.Warn("the container engine warns", "copy", spec.ID, "warning", w)
 	}
-	end, err := copylog.End(home)
+	if d.init {
+		err = d.findCommand(ctx, id, spec, img)
+	}
+	end := int64(0)
+	if err == nil {
+		end, err = copylog.End(home)
+	}
 	if err == nil {
 		err = writePlace(home, place{Container: id, End: end})
 	}
@@ -229,15 +235,10 @@ func cannotStart(spec platform.Spec, err error) error {
 	switch {
 	case strings.Contains(message, "executable file") && strings.Contains(message, "not found"),
 		strings.Contains(message, "exec") && strings.Contains(message, "no such file or directory"):
-		e := andon.Errorf(andon.KindNotFound, "command not found: %s", command).Because(err)
-		if command == "sh" {
-			return e.WithHint("The image has no shell: write the command in andon.yaml as a list, [./shop, --flag].")
-		}
-		return e.WithHint("See whether the image contains it: paths start at the image's root.")
+		return notFound(command).Because(err)
 	case strings.Contains(message, "exec") && strings.Contains(message, "permission denied"),
 		strings.Contains(message, "exec") && strings.Contains(message, "is a directory"):
-		return andon.Errorf(andon.KindInvalid, "command %s is not executable", command).Because(err).
-			WithHint("Give it the permission in the repository: chmod +x, or git update-index --chmod=+x.")
+		return notExecutable(command).Because(err)
 	case strings.Contains(message, "exec format error"):
 		return andon.Errorf(andon.KindInvalid, "command %s is not a program for this host", command).Because(err).
 			WithHint("Build it for this host's operating system and processor.")
