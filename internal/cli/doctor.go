@@ -5,7 +5,9 @@ import (
 	"io"
 )
 
-type doctorCmd struct{}
+type doctorCmd struct {
+	Traffic string `default:"proxy" placeholder:"DRIVER" help:"What is to move the requests, as in andon server: proxy, haproxy or haproxy=FILE. (default ${default})"`
+}
 
 // A finding is what doctor says about one thing that a plant needs.
 type finding struct {
@@ -21,10 +23,14 @@ func (cmd *doctorCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
+	moves, err := checkTraffic(c.ctx, cmd.Traffic)
+	if err != nil {
+		return err
+	}
 	findings := []finding{checkGit(c.ctx), checkBackend(c.ctx), checkShell(c.ctx)}
 	findings = append(findings, checkDirectory(dir)...)
 	findings = append(findings, checkPorts(c, dir)...)
-	findings = append(findings, checkFiles(), checkClock(c))
+	findings = append(findings, moves, checkFiles(), checkClock(c))
 	problems := 0
 	for _, f := range findings {
 		if !f.OK {

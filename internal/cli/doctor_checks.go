@@ -16,7 +16,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/server"
+	"github.com/andon-cd/andon/internal/traffic/haproxy"
 )
 
 const (
@@ -125,6 +127,30 @@ func checkPorts(c *call, dir string) []finding {
 		findings = append(findings, f)
 	}
 	return findings
+}
+
+// checkTraffic looks at what is to move the requests. The built-in proxy needs nothing; whether
+// HAProxy could be used instead is said then.
+func checkTraffic(ctx context.Context, wanted string) (finding, error) {
+	useHAProxy, program, err := (&proxyFlags{Traffic: wanted}).chosen()
+	if err != nil {
+		return finding{}, err
+	}
+	path, version, err := haproxy.Find(ctx, program)
+	f := finding{Check: "traffic", OK: err == nil || !useHAProxy}
+	switch problem, _ := errors.AsType[*andon.Error](err); {
+	case err == nil && useHAProxy:
+		f.Found = fmt.Sprintf("%s is HAProxy %s.", path, version)
+	case err == nil:
+		f.Found = fmt.Sprintf("The built-in proxy moves the requests; %s is HAProxy %s, which --traffic haproxy would take.", path, version)
+	case !useHAProxy:
+		f.Found = "The built-in proxy moves the requests."
+	case problem != nil:
+		f.Found, f.Advice = problem.Message, problem.Hint
+	default:
+		f.Found = err.Error()
+	}
+	return f, nil
 }
 
 func isDir(path string) bool {

@@ -2,15 +2,18 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/andon-cd/andon/internal/journal"
 	"github.com/andon-cd/andon/internal/journal/sqlite"
 	"github.com/andon-cd/andon/internal/platform"
 	"github.com/andon-cd/andon/internal/platform/process"
 	"github.com/andon-cd/andon/internal/server"
+	"github.com/andon-cd/andon/internal/traffic/haproxy"
 	"github.com/andon-cd/andon/internal/traffic/proxy"
 )
 
@@ -29,6 +32,7 @@ func openProcesses(dir string, artifacts server.Artifacts, log *slog.Logger) (pl
 	return process.Open(process.Config{Dir: dir, Artifacts: artifacts, Log: log})
 }
 
+// openProxy opens the built-in proxy of a directory, in the place of a HAProxy that runs there.
 func openProxy(ctx context.Context, dir, listen, listenTLS string, settings proxy.Settings, log *slog.Logger) (*proxy.Driver, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -38,6 +42,9 @@ func openProxy(ctx context.Context, dir, listen, listenTLS string, settings prox
 	if err != nil {
 		return nil, err
 	}
+	if err := makeRoom(ctx, func(ctx context.Context) error { return haproxy.Stop(ctx, haproxyDir(dir)) }); err != nil {
+		return nil, err
+	}
 	config := proxy.Config{Dir: dir, Listen: []string{listen}, Command: []string{self, "proxy", "--dir", dir}, Settings: settings, Log: log}
 	if listenTLS != "" {
 		config.ListenTLS = []string{listenTLS}
@@ -45,11 +52,36 @@ func openProxy(ctx context.Context, dir, listen, listenTLS string, settings prox
 	return proxy.Open(ctx, config)
 }
 
+// openHAProxy opens a HAProxy of a proxy's directory, in the place of a built-in proxy that runs
+// there.
+func openHAProxy(ctx context.Context, dir, listen, program string, log *slog.Logger) (*haproxy.Driver, error) {
+	if err := makeRoom(ctx, func(ctx context.Context) error { return proxy.Stop(ctx, dir) }); err != nil {
+		return nil, err
+	}
+	return haproxy.Open(ctx, haproxy.Config{Dir: haproxyDir(dir), Listen: []string{listen}, Program: program, Log: log})
+}
+
+// haproxyDir is HAProxy's own directory below that of the proxy.
+func haproxyDir(dir string) string { return filepath.Join(dir, "haproxy") }
+
+// otherDriver is how long the proxy of another driver may finish what it has begun. Nothing is
+// served meanwhile.
+const otherDriver = 5 * time.Second
+
+// makeRoom ends the proxy of another driver.
+func makeRoom(ctx context.Context, stop func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, otherDriver)
+	defer cancel()
+	return stop(ctx)
+}
+
 // proxyMain is the proxy process.
 func proxyMain(ctx context.Context, dir string) error { return proxy.Main(ctx, dir) }
 
-// stopProxy ends the proxy of a directory, if one runs.
-func stopProxy(ctx context.Context, dir string) error { return proxy.Stop(ctx, dir) }
+// stopProxy ends the proxy of a directory, whichever runs.
+func stopProxy(ctx context.Context, dir string) error {
+	return errors.Join(proxy.Stop(ctx, dir), haproxy.Stop(ctx, haproxyDir(dir)))
+}
 
 // verifyJournal checks the journal at path, which nobody needs to have open.
 func verifyJournal(ctx context.Context, path string, report func(journal.Progress)) error {

@@ -6,13 +6,17 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"strings"
 
 	"github.com/andon-cd/andon/internal/server"
+	"github.com/andon-cd/andon/internal/traffic/haproxy"
 	"github.com/andon-cd/andon/internal/traffic/proxy"
 )
 
-// proxyFlags say how the built-in proxy of a host is kept.
+// proxyFlags say what moves the requests of a host, and how it is kept. All but the first are for
+// the built-in proxy.
 type proxyFlags struct {
+	Traffic       string   `default:"proxy" placeholder:"DRIVER" help:"What moves requests to the copies: proxy, the built-in one, or haproxy; haproxy=FILE names the program. (default ${default})"`
 	TLSProxy      string   `name:"tls-proxy" placeholder:"ADDR" help:"Where the services answer by HTTPS, as in :443. It needs --cert and --key, or --acme-email."`
 	Cert          string   `placeholder:"FILE" help:"The certificate for HTTPS, with those that lead to its authority (PEM). It is read again when it changes."`
 	Key           string   `placeholder:"FILE" help:"The key of the certificate (PEM)."`
@@ -58,9 +62,46 @@ func (f *proxyFlags) settings() (s proxy.Settings, err error) {
 	return s, nil
 }
 
-// drivers returns the concrete parts of a plant, with a proxy as the flags say.
+// chosen returns whether HAProxy is to move the requests, and the program that was named for it.
+func (f *proxyFlags) chosen() (useHAProxy bool, program string, err error) {
+	name, program, named := strings.Cut(f.Traffic, "=")
+	switch {
+	case (name == "proxy" || name == "") && !named:
+		return false, "", nil
+	case name == "haproxy" && (program != "" || !named):
+		return true, program, nil
+	}
+	return false, "", usage(fmt.Sprintf("%q does not move requests", f.Traffic), "Write --traffic proxy, --traffic haproxy, or --traffic haproxy=/usr/sbin/haproxy.")
+}
+
+// onlyBuiltIn returns a flag that was given and that HAProxy cannot follow; empty: there is none.
+func (f *proxyFlags) onlyBuiltIn() string {
+	for _, flag := range []struct {
+		name  string
+		given bool
+	}{
+		{"--tls-proxy", f.TLSProxy != ""}, {"--cert", f.Cert != ""}, {"--key", f.Key != ""}, {"--acme-email", f.ACMEEmail != ""},
+		{"--acme-ca", f.ACMECA != ""}, {"--acme-ca-root", f.ACMERoot != ""}, {"--redirect-https", f.RedirectHTTPS},
+		{"--trusted-proxy", len(f.TrustedProxy) > 0}, {"--client-connections", f.ClientLimit != 0}, {"--access-log", f.AccessLog},
+	} {
+		if flag.given {
+			return flag.name
+		}
+	}
+	return ""
+}
+
+// drivers returns the concrete parts of a plant, with the proxy that the flags say.
 func (f *proxyFlags) drivers(c *call) (server.Drivers, error) {
 	d := drivers()
+	useHAProxy, program, err := f.chosen()
+	if err != nil {
+		return d, err
+	}
+	if useHAProxy {
+		d.Proxy, err = f.haproxyOpener(c.ctx, program)
+		return d, err
+	}
 	settings, err := f.settings()
 	if err != nil {
 		return d, err
@@ -76,4 +117,22 @@ func (f *proxyFlags) drivers(c *call) (server.Drivers, error) {
 		return p, nil
 	}
 	return d, nil
+}
+
+// haproxyOpener returns what opens HAProxy. What it needs is looked at before anything starts.
+func (f *proxyFlags) haproxyOpener(ctx context.Context, program string) (func(context.Context, string, string, *slog.Logger) (server.Proxy, error), error) {
+	if flag := f.onlyBuiltIn(); flag != "" {
+		return nil, usage(flag+" is for the built-in proxy: HAProxy is not told of it", "Leave out either "+flag+" or --traffic haproxy.")
+	}
+	program, _, err := haproxy.Find(ctx, program)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, dir, listen string, log *slog.Logger) (server.Proxy, error) {
+		p, err := openHAProxy(ctx, dir, listen, program, log)
+		if err != nil {
+			return nil, err // and no proxy that is there but nil
+		}
+		return p, nil
+	}, nil
 }

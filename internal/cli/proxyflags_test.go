@@ -20,6 +20,17 @@ func TestProxyFlags_BecomeSettings(t *testing.T) {
 			t.Errorf("trusted network %s, want %s", got, want)
 		}
 	}
+	for name, want := range map[string]string{"": "", "proxy": "", "haproxy": "haproxy ", "haproxy=/opt/haproxy": "haproxy /opt/haproxy"} {
+		useHAProxy, program, err := (&proxyFlags{Traffic: name}).chosen()
+		if got := map[bool]string{true: "haproxy " + program}[useHAProxy]; err != nil || got != want {
+			t.Errorf("--traffic %s: %q, %v; want %q", name, got, err, want)
+		}
+	}
+	for _, bad := range []string{"nginx", "haproxy=", "proxy=/usr/bin/proxy", "=", "HAProxy"} {
+		if _, _, err := (&proxyFlags{Traffic: bad}).chosen(); err == nil {
+			t.Errorf("--traffic %s is taken", bad)
+		}
+	}
 	for name, bad := range map[string]proxyFlags{
 		"no network":                   {TrustedProxy: []string{"10.0.0.0/99"}},
 		"a certificate for nobody":     {Cert: "cert.pem", Key: "key.pem"},

@@ -1,8 +1,8 @@
 package haproxy
 
 import (
+	"context"
 	"log/slog"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 
@@ -15,7 +15,7 @@ import (
 type Config struct {
 	Dir     string       // HAProxy's own directory, made with mode 0700 if it does not exist
 	Listen  []string     // public addresses, host:port; port 0 is chosen once and then remembered in Dir
-	Program string       // HAProxy 2.6 or later; empty: "haproxy" of the PATH
+	Program string       // HAProxy 2.6 or later; empty: as Find has it
 	Log     *slog.Logger // nil: nothing is logged
 
 	// Backends is how many backends there are to choose from; 0: 128. Each route has one, and each
@@ -24,6 +24,8 @@ type Config struct {
 	Slots    int // how many targets a route may have, at most 256; 0: 16
 	Places   int // how many routes get a listener of their own; 0: 64
 	MaxConn  int // connections of clients at a time; 0: 10,000, or what the limit of open files allows
+
+	version string // of the program
 }
 
 const (
@@ -36,7 +38,7 @@ const (
 )
 
 // withDefaults checks the configuration and fills it in.
-func (c Config) withDefaults() (Config, error) {
+func (c Config) withDefaults(ctx context.Context) (Config, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -60,15 +62,10 @@ func (c Config) withDefaults() (Config, error) {
 			return c, andon.Errorf(andon.KindInvalid, "HAProxy cannot have %d %s: from 1 to %d are possible.", *n.value, n.name, n.most)
 		}
 	}
-	if c.Program == "" {
-		c.Program = "haproxy"
+	var err error
+	if c.Program, c.version, err = Find(ctx, c.Program); err != nil {
+		return c, err
 	}
-	program, err := exec.LookPath(c.Program)
-	if err != nil {
-		return c, andon.Errorf(andon.KindInvalid, "There is no program %q.", c.Program).Because(err).
-			WithHint("Install HAProxy 2.6 or later, or use the built-in proxy, which needs nothing.")
-	}
-	c.Program = program
 	c.Dir, err = filepath.Abs(c.Dir)
 	return c, err
 }

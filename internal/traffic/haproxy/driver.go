@@ -42,7 +42,7 @@ var _ traffic.Traffic = (*Driver)(nil)
 // configuration finishes what it has begun and is replaced. The goroutines that it starts end
 // with Close. Only one Driver at a time may have the directory open.
 func Open(ctx context.Context, config Config) (*Driver, error) {
-	config, err := config.withDefaults()
+	config, err := config.withDefaults(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -160,7 +160,7 @@ func files(c Config, t *table) map[string]string {
 func digest(c Config) string {
 	empty := &table{Backends: []*backend{{Number: 1}}}
 	sum := sha256.New()
-	fmt.Fprintln(sum, c.Program, c.Listen, c.Backends, c.Slots, c.Places, c.MaxConn, logFormat, ringSize)
+	fmt.Fprintln(sum, c.Program, c.version, c.Listen, c.Backends, c.Slots, c.Places, c.MaxConn, logFormat, ringSize)
 	var b strings.Builder
 	frontRules(&b, "")
 	renderBackend(&b, c, empty, empty.Backends[0])
