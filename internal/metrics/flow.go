@@ -1,0 +1,207 @@
+package metrics
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+// A Change is one commit's way into production, as Trace divided it.
+type Change struct {
+	andon.VersionRef
+	Delivered time.Time
+	Legs      []Leg
+}
+
+// Lead returns the change lead time: from the commit to production.
+func (c *Change) Lead() time.Duration {
+	if len(c.Legs) == 0 {
+		return 0
+	}
+	return c.Legs[len(c.Legs)-1].To.Sub(c.Legs[0].From)
+}
+
+// Work returns how long of it somebody worked on the change.
+func (c *Change) Work() (sum time.Duration) {
+	for _, l := range c.Legs {
+		if l.Cause == Work {
+			sum += l.Took()
+		}
+	}
+	return sum
+}
+
+// A Pass counts how versions leave a stage by their first run of it.
+type Pass struct {
+	First  int // that ended their first run of the stage, well or not
+	Passed int // of these, those that passed
+}
+
+// A Flow is the value stream of many changes.
+type Flow struct {
+	Changes int
+	Lead    time.Duration // median
+	Work    time.Duration // median
+	Steps   []Step        // in the order in which changes come through them
+	total   time.Duration // of the lead times
+	work    time.Duration // of the work
+}
+
+// A Step is a part of the value stream: a stage with what comes before it, or, with an empty
+// Stage, the time in which no version carries the change.
+type Step struct {
+	Stage andon.StageName
+	Work  Part
+	Waits []Part // those that were not nothing, the longest first
+	Pass  Pass
+}
+
+// A Part is how long changes were worked on in a step, or waited there for one thing.
+type Part struct {
+	Cause   Cause
+	Changes int           // that had any of it
+	Median  time.Duration // of all changes, those that had none of it too
+	Total   time.Duration
+	Share   float64 // of all the lead times: 0 to 1
+}
+
+// FlowOf adds up changes. Passes has how versions left the stages; a stage that it lacks has no
+// such figure. The order of the steps is the one in which changes first reach them, so that of the
+// pipeline.
+func FlowOf(changes []Change, passes map[andon.StageName]Pass) Flow {
+	type key struct {
+		stage andon.StageName
+		cause Cause
+	}
+	f := Flow{Changes: len(changes)}
+	times := map[key][]time.Duration{}
+	rank := map[andon.StageName]int{}
+	leads, works := make([]time.Duration, 0, len(changes)), make([]time.Duration, 0, len(changes))
+	for i := range changes {
+		own := map[key]time.Duration{}
+		for _, leg := range changes[i].Legs {
+			own[key{leg.Stage, leg.Cause}] += leg.Took()
+			if leg.Stage != "" {
+				rank[leg.Stage] = max(rank[leg.Stage], stagesBefore(changes[i].Legs, leg.Stage))
+			} else if _, ok := rank[""]; !ok {
+				rank[""] = 0
+			}
+		}
+		for k, took := range own {
+			times[k] = append(times[k], took)
+		}
+		leads, works = append(leads, changes[i].Lead()), append(works, changes[i].Work())
+	}
+	for i := range leads {
+		f.total += leads[i]
+		f.work += works[i]
+	}
+	f.Lead, f.Work = Median(leads), Median(works)
+	for _, stage := range ranked(rank) {
+		s := Step{Stage: stage, Pass: passes[stage]}
+		for _, cause := range append([]Cause{Work}, Causes()...) {
+			p, some := f.part(cause, times[key{stage, cause}])
+			switch {
+			case cause == Work:
+				s.Work = p
+			case some:
+				s.Waits = append(s.Waits, p)
+			}
+		}
+		slices.SortStableFunc(s.Waits, func(a, b Part) int { return cmp.Compare(b.Total, a.Total) })
+		f.Steps = append(f.Steps, s)
+	}
+	return f
+}
+
+// stagesBefore counts the stages that the legs show before one of them.
+func stagesBefore(legs []Leg, stage andon.StageName) int {
+	seen := map[andon.StageName]bool{}
+	for _, l := range legs {
+		if l.Stage == stage {
+			break
+		}
+		if l.Stage != "" {
+			seen[l.Stage] = true
+		}
+	}
+	return len(seen)
+}
+
+// ranked returns the stages in the order of their ranks; the time between versions comes last.
+func ranked(rank map[andon.StageName]int) []andon.StageName {
+	stages := make([]andon.StageName, 0, len(rank))
+	for s := range rank {
+		stages = append(stages, s)
+	}
+	slices.SortFunc(stages, func(a, b andon.StageName) int {
+		if (a == "") != (b == "") {
+			return cmp.Compare(len(b), len(a))
+		}
+		return cmp.Or(cmp.Compare(rank[a], rank[b]), cmp.Compare(a, b))
+	})
+	return stages
+}
+
+func (f *Flow) part(cause Cause, times []time.Duration) (p Part, some bool) {
+	p = Part{Cause: cause, Changes: len(times)}
+	for _, t := range times {
+		p.Total += t
+	}
+	all := append(slices.Clone(times), make([]time.Duration, f.Changes-len(times))...)
+	p.Median = Median(all)
+	if f.total > 0 {
+		p.Share = float64(p.Total) / float64(f.total)
+	}
+	return p, p.Total > 0
+}
+
+// Efficiency returns the flow efficiency: the share of the lead times in which somebody worked on
+// the change, 0 to 1; false without any lead time. (Martin and Osterling, Value Stream Mapping,
+// 2013: process time over lead time, there "activity ratio".)
+func (f *Flow) Efficiency() (float64, bool) {
+	if f.total <= 0 {
+		return 0, false
+	}
+	return float64(f.work) / float64(f.total), true
+}
+
+// CompleteAndAccurate returns the share of versions that leave a stage well by their first run of
+// it, 0 to 1: "percent complete and accurate", by the same source. False when none left it yet.
+func (p Pass) CompleteAndAccurate() (float64, bool) {
+	if p.First == 0 {
+		return 0, false
+	}
+	return float64(p.Passed) / float64(p.First), true
+}
+
+// Bottleneck returns the part in which most of the lead time goes, and its step; false without
+// any lead time.
+func (f *Flow) Bottleneck() (Step, Part, bool) {
+	var step Step
+	var most Part
+	for _, s := range f.Steps {
+		for _, p := range append([]Part{s.Work}, s.Waits...) {
+			if p.Total > most.Total {
+				step, most = s, p
+			}
+		}
+	}
+	return step, most, most.Total > 0
+}
+
+// Median returns the middle of times, or the mean of the two in the middle; 0 without any. It
+// sorts them.
+func Median(times []time.Duration) time.Duration {
+	n := len(times)
+	if n == 0 {
+		return 0
+	}
+	slices.Sort(times)
+	if n%2 == 1 {
+		return times[n/2]
+	}
+	return times[n/2-1] + (times[n/2]-times[n/2-1])/2
+}
