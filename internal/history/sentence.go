@@ -18,6 +18,13 @@ func sentence(body andon.Body, s subject) string {
 		return fmt.Sprintf("environment %s was removed", b.Environment)
 	case andon.EstateApplied:
 		return fmt.Sprintf("commit %s of the estate was applied, with %d environments", b.Commit.Short(), len(b.Environments))
+	case andon.EstateFollowed:
+		if b.Source.URL == "" {
+			return "the estate is not followed any more"
+		}
+		return fmt.Sprintf("the estate is followed, from branch %s of %s", b.Source.Trunk, b.Source.URL)
+	case andon.EstateRefused:
+		return fmt.Sprintf("commit %s of the estate was refused: %s", b.Commit.Short(), refusal(b.Problems))
 	case andon.ServiceAdded:
 		from := "the built-in git"
 		if b.Source.URL != "" {
@@ -53,6 +60,17 @@ func sentence(body andon.Body, s subject) string {
 		return text
 	}
 	return body.EventName()
+}
+
+// refusal says the first of the problems of an estate, and how many there are.
+func refusal(problems []*andon.Error) string {
+	switch len(problems) {
+	case 0:
+		return "it has problems"
+	case 1:
+		return problems[0].Error()
+	}
+	return fmt.Sprintf("%s, and %d more problems", problems[0], len(problems)-1)
 }
 
 func versionSentence(body andon.Body) string {

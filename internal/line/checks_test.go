@@ -69,6 +69,10 @@ func (c *checks) before(e andon.Event) {
 	case andon.MaturityChanged:
 		c.want(!c.bad[b.Version], "%s was quarantined and becomes %s", b.Version, b.To)
 		c.bad[b.Version] = b.To == andon.Quarantined
+	case andon.EnvironmentRemoved:
+		for _, p := range s.Places {
+			c.want(p.Place.Environment != b.Environment || !p.inUse(), "%s is removed while %s is in use", b.Environment, p.Place)
+		}
 	case andon.DeploymentStarted:
 		c.deploymentStarted(b.Plan)
 	case andon.DesiredChanged:
@@ -321,9 +325,27 @@ func (c *checks) deploymentEnded(b andon.DeploymentEnded) {
 
 // after looks at the state that an event made.
 func (c *checks) after(e andon.Event) {
+	if _, ok := e.Body.(andon.DesiredChanged); ok {
+		c.routesApart()
+	}
 	if b, ok := e.Body.(andon.DeploymentEnded); ok && b.Outcome == andon.Succeeded {
 		p := c.p.shadow.Places[b.Place.Key()]
 		c.want(p.Live != nil && p.Live.Version == b.Version && p.Group == b.Group, "%s succeeded and is not live", b.Deployment)
+	}
+}
+
+// routesApart checks that no host name leads to two places.
+func (c *checks) routesApart() {
+	owners := map[string]andon.Place{}
+	for _, p := range c.p.shadow.Places {
+		if p.Desired.Route == nil {
+			continue
+		}
+		for _, host := range p.Desired.Route.Hosts {
+			has, taken := owners[host]
+			c.want(!taken || has == p.Place, "%s leads to %s and to %s", host, has, p.Place)
+			owners[host] = p.Place
+		}
 	}
 }
 

@@ -132,25 +132,54 @@ func listed(reasons []string) string {
 }
 
 // routesClash returns why two services could not be told apart by the host names of their routes;
-// nil: they can, in all of these environments.
-func routesClash(environments []andon.Environment, services []andon.ServiceName) *andon.Error {
-	type owner struct {
-		service     andon.ServiceName
-		environment andon.EnvironmentName
-	}
-	owners := map[string]owner{}
+// nil: they can, in all of these environments, whichever of them is deployed next.
+func (s *State) routesClash(environments []andon.Environment, services []andon.ServiceName) *andon.Error {
+	declared := map[string]andon.Place{}
+	serving := s.servedHosts()
 	for i := range environments {
 		e := &environments[i]
 		for _, service := range services {
+			place := andon.Place{Service: service, Environment: e.Name}
 			for _, host := range e.RouteHosts(service) {
-				has, taken := owners[host]
-				if taken && has != (owner{service, e.Name}) {
-					return andon.Errorf(andon.KindConflict, "%s would be the route of %s in %s and of %s in %s", host, has.service, has.environment, service, e.Name).
+				if has, taken := declared[host]; taken && has != place {
+					return andon.Errorf(andon.KindConflict, "%s would be the route of %s and of %s", host, routed(has), routed(place)).
 						WithHint("give one of them other host names in its environment of the estate")
 				}
-				owners[host] = owner{service, e.Name}
+				if has, taken := serving[host]; taken && has != place {
+					return andon.Errorf(andon.KindConflict, "%s would be the route of %s, and still is that of %s", host, routed(place), routed(has)).
+						WithHint("take it from %s first; once that was deployed to %s again, give it to %s", has.Service, has.Environment, service)
+				}
+				declared[host] = place
 			}
 		}
 	}
 	return nil
 }
+
+// servedHosts returns the host names that proxies were told, or are to be told, to route to a
+// place: until its next deployment, whatever the estate says meanwhile.
+func (s *State) servedHosts() map[string]andon.Place {
+	hosts := map[string]andon.Place{}
+	for _, key := range sorted(s.Places) {
+		p := s.Places[key]
+		if p.Desired.Route != nil {
+			for _, host := range p.Desired.Route.Hosts {
+				hosts[host] = p.Place
+			}
+		}
+		if p.Active != nil {
+			for _, host := range p.Active.Plan.Hosts {
+				hosts[host] = p.Place
+			}
+		}
+		for _, queued := range p.Queued {
+			for _, host := range queued.Plan.Hosts {
+				hosts[host] = p.Place
+			}
+		}
+	}
+	return hosts
+}
+
+// routed names a place as people speak of it.
+func routed(p andon.Place) string { return fmt.Sprintf("%s in %s", p.Service, p.Environment) }

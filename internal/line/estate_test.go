@@ -94,6 +94,27 @@ func TestApplyEstate_RefusesRoutesThatTwoServicesWouldHave(t *testing.T) {
 	p.refused(andon.KindConflict, estate)
 }
 
+func TestApplyEstate_LeavesARouteToWhoServesItUntilItsNextDeployment(t *testing.T) {
+	p := newPlant(t)
+	p.must(AddService{Service: "cart"})
+	estate := estateOf("test", "production")
+	estate.Environments[1].Routes = map[andon.ServiceName][]string{"shop": {"www.example"}}
+	p.must(estate)
+	p.Deployed("one")
+	estate.Commit = commit("two")
+	estate.Environments[1].Routes = map[andon.ServiceName][]string{"cart": {"www.example"}}
+	p.refused(andon.KindConflict, estate)
+	if want := "www.example would be the route of cart in production, and still is that of shop in production"; p.err.Error() != want {
+		t.Errorf("it says %q, not %q", p.err, want)
+	}
+	given := estateOf("test", "production")
+	given.Commit = commit("three")
+	p.must(given)
+	p.refused(andon.KindConflict, estate)
+	p.Deployed("two")
+	p.must(estate)
+}
+
 func TestApplyEstate_GivesEachCopyItsLimits(t *testing.T) {
 	p := newPlant(t)
 	estate := estateOf("test", "production")

@@ -92,7 +92,8 @@ func indented(t *testing.T, s *State) []byte {
 }
 
 // recordGolden plays a history in which everything happens once that the journals before it lack:
-// hosts that are added, join, get copies behind an edge, and are removed.
+// hosts that are added, join, get copies behind an edge, and are removed; an estate that is pushed,
+// followed and refused.
 func recordGolden(t *testing.T) {
 	p := newPlant(t)
 	for _, name := range []andon.AgentName{"edge", "web-1", "web-2"} {
@@ -108,6 +109,19 @@ func recordGolden(t *testing.T) {
 	p.world.lose(p.world.agents["web-2"])
 	p.must(RemoveHost{Host: "web-2", Force: true, Reason: "it burnt down"})
 	p.Deployed("two")
+	given := estateOf("test", "production", "staging")
+	given.Environments[1].Limits = andon.Limits{Memory: 512 << 20, CPU: 500, Processes: 200}
+	given.Environments[1].MostInstances = 4
+	given.Environments[1].Aliases = []string{"{service}.example.org"}
+	given.Environments[1].Routes = map[andon.ServiceName][]string{"cart": {"basket.example"}}
+	given.Origin = andon.EstatePushed
+	p.must(given)
+	p.Deployed("three")
+	p.must(FollowEstate{Source: andon.Source{URL: "https://git.example/estate.git"}})
+	followed := estateOf("test", "production")
+	followed.Commit, followed.Origin = commit("estate"), andon.EstateWatched
+	p.must(followed)
+	p.must(RefuseEstate{Commit: commit("bad estate"), Problems: []*andon.Error{andon.Errorf(andon.KindInvalid, "unknown key")}})
 	var journal bytes.Buffer
 	for i, e := range p.events {
 		e.Seq = andon.Seq(i + 1)

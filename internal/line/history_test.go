@@ -254,7 +254,9 @@ func (h *history) person() {
 	stage := pick(c, []andon.StageName{"", "commit", "acceptance", "certify", "production"})
 	p.by = "alice"
 	defer func() { p.by = "git:alice" }()
-	switch c.IntN(15) {
+	switch c.IntN(17) {
+	case 15, 16:
+		h.estate()
 	case 14:
 		h.host()
 	case 0:
@@ -298,6 +300,60 @@ func (h *history) person() {
 			p.do(CreatePlant{Environments: envs})
 		}
 	}
+}
+
+// estate changes what declares the environments, or where that is.
+func (h *history) estate() {
+	p, c := h.p, h.c
+	switch c.IntN(6) {
+	case 0:
+		p.do(FollowEstate{Source: andon.Source{URL: pick(c, []string{"", "https://git.example/estate.git", "https://git.example/other.git"})}})
+	case 1:
+		p.do(RefuseEstate{Commit: commit(fmt.Sprint("bad ", c.IntN(3))), Problems: []*andon.Error{andon.Errorf(andon.KindInvalid, "unknown key")}})
+	default:
+		before := p.json(p.s)
+		p.do(ApplyEstate{Commit: commit(fmt.Sprint("estate ", c.IntN(50))), Environments: h.environments(), Origin: h.origin()})
+		if p.err != nil && p.json(p.s) != before {
+			p.fail("a refused estate changes the state")
+		}
+	}
+}
+
+// origin returns where the next estate comes from: mostly from where it may.
+func (h *history) origin() andon.EstateOrigin {
+	if h.p.s.Followed != nil && !h.c.in(4) {
+		return andon.EstateWatched
+	}
+	return pick(h.c, andon.EstateOrigins())
+}
+
+// environments returns what a random estate declares. Copies find a host in each of them.
+func (h *history) environments() []andon.Environment {
+	c := h.c
+	all := andon.DefaultEnvironments()
+	if c.in(3) {
+		all = append(all, andon.Environment{Name: "staging", Hosts: "{service}.staging.localhost"})
+	}
+	if c.in(6) {
+		all = all[1:]
+	}
+	for i := range all {
+		e := &all[i]
+		e.Rollout = h.rollout()
+		if c.in(3) {
+			e.Limits = andon.Limits{Memory: c.Int64N(2) << 30, Processes: c.IntN(500)}
+		}
+		if c.in(8) {
+			e.MostInstances = 1 + c.IntN(4)
+		}
+		if c.in(4) { // sometimes that of another environment
+			e.Aliases = []string{pick(c, []string{"{service}.example", "{service}-a.example", "{service}.test.localhost"})}
+		}
+		if c.in(5) {
+			e.Routes = map[andon.ServiceName][]string{h.p.service: {pick(c, []string{"shop.example", "shop.localhost", "www.example"})}}
+		}
+	}
+	return all
 }
 
 // host adds, lets in or removes a host that agents may have the name of.

@@ -45,10 +45,10 @@ func (a ApplyEstate) Check(s *State) error {
 	}
 	if s.Followed != nil && a.Origin != andon.EstateWatched {
 		return andon.Errorf(andon.KindConflict, "the estate comes from the repository %s", s.Followed.Source.URL).
-			WithHint("push there: the plant watches it; `andon estate unwatch` ends that")
+			WithHint("push there: the plant follows it; `andon estate unfollow` ends that")
 	}
 	if s.Followed == nil && a.Origin == andon.EstateWatched {
-		return andon.Errorf(andon.KindConflict, "the estate is not watched any more")
+		return andon.Errorf(andon.KindConflict, "the estate is not followed any more")
 	}
 	for _, name := range sorted(s.Environments) {
 		if slices.Contains(declared, name) {
@@ -59,7 +59,7 @@ func (a ApplyEstate) Check(s *State) error {
 				WithHint("keep environments/%s.yaml until no service needs it", name)
 		}
 	}
-	if clash := routesClash(a.Environments, sorted(s.Services)); clash != nil {
+	if clash := s.routesClash(a.Environments, sorted(s.Services)); clash != nil {
 		return clash
 	}
 	return nil
@@ -85,7 +85,7 @@ func (f FollowEstate) decide(d *decision) error {
 	source := f.Source
 	if source.URL == "" {
 		if d.s.Followed == nil {
-			return andon.Errorf(andon.KindConflict, "the estate is not watched")
+			return andon.Errorf(andon.KindConflict, "the estate is not followed")
 		}
 		d.emit(andon.EstateFollowed{})
 		return nil
@@ -99,20 +99,29 @@ func (f FollowEstate) decide(d *decision) error {
 
 func (r RefuseEstate) decide(d *decision) error {
 	if d.s.Followed == nil {
-		return andon.Errorf(andon.KindConflict, "the estate is not watched any more")
+		return andon.Errorf(andon.KindConflict, "the estate is not followed any more")
 	}
 	if !r.Commit.Valid() || len(r.Problems) == 0 {
 		return andon.Errorf(andon.KindInvalid, "a refusal needs a commit and what is wrong with it")
 	}
-	if known := d.s.Followed.Refused; known != nil && known.Commit == r.Commit && slices.EqualFunc(known.Problems, r.Problems, same) {
+	problems := make([]*andon.Error, 0, min(len(r.Problems), mostProblems))
+	for _, problem := range r.Problems[:min(len(r.Problems), mostProblems)] {
+		shown := *problem
+		shown.Cause = nil // for the server's log only
+		problems = append(problems, &shown)
+	}
+	if known := d.s.Followed.Refused; known != nil && known.Commit == r.Commit && slices.EqualFunc(known.Problems, problems, same) {
 		return nil
 	}
-	d.emit(andon.EstateRefused{Commit: r.Commit, Problems: r.Problems})
+	d.emit(andon.EstateRefused{Commit: r.Commit, Problems: problems})
 	return nil
 }
 
+// mostProblems is how many problems of a refused estate are kept.
+const mostProblems = 20
+
 // same reports whether two errors say the same.
-func same(a, b *andon.Error) bool { return a.Error() == b.Error() && a.Hint == b.Hint }
+func same(a, b *andon.Error) bool { return *a == *b }
 
 // nameFree returns why a new service cannot have its name.
 func (s *State) nameFree(name andon.ServiceName) error {
@@ -124,7 +133,7 @@ func (s *State) nameFree(name andon.ServiceName) error {
 	for _, env := range sorted(s.Environments) {
 		environments = append(environments, *s.Environments[env])
 	}
-	if clash := routesClash(environments, append(sorted(s.Services), name)); clash != nil {
+	if clash := s.routesClash(environments, append(sorted(s.Services), name)); clash != nil {
 		return clash
 	}
 	return nil
