@@ -1,0 +1,130 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// startWithHAProxy returns a plant whose requests HAProxy moves, on ports that stay.
+func startWithHAProxy(t *testing.T) *plant {
+	t.Helper()
+	if _, err := exec.LookPath("haproxy"); err != nil {
+		t.Skip("haproxy is not installed: scripts/setup installs it")
+	}
+	return startFixedPlant(t, "--traffic", "haproxy")
+}
+
+// haproxyProcess returns the HAProxy that carries requests.
+func (p *plant) haproxyProcess() process {
+	p.t.Helper()
+	all := processesOf(p.data)
+	i := slices.IndexFunc(all, func(x process) bool { return strings.Contains(x.command, "haproxy -db") })
+	if i < 0 {
+		p.t.Fatal("there is no HAProxy")
+	}
+	return all[i]
+}
+
+func TestHAProxy_NobodyNoticesDeploymentsRollbacksAndARestartOfTheServer(t *testing.T) {
+	t.Parallel()
+	p := startWithHAProxy(t)
+	shop := p.newShop()
+	first := shop.shipFirst()
+	l := p.newLoad("shop.localhost", shopping)
+	mover := p.haproxyProcess()
+	for n := 2; n <= 4; n++ {
+		shop.ship("Another answer", files{"files/answer.txt": fmt.Sprintf("hello %d\n", n)})
+		waitForRequests(t, l, 50)
+	}
+	p.andon("rollback", "shop", "production", strconv.FormatInt(first, 10), "--reason", "the test goes back").wants(t, done, "andon rollback")
+	p.idle(commandTimeout)
+	p.answers("shop.localhost", "hello 1\n")
+	l.add(1, 1) // what the test itself asked
+	p.stop()
+	waitForRequests(t, l, 50) // the server is away, and nobody notices
+	p.start()
+	shop.ship("One more", files{"files/answer.txt": "hello 5\n"})
+	p.answers("shop.localhost", "hello 5\n")
+	l.add(1, 1)
+	if !mover.alive() {
+		t.Error("the HAProxy that ran was not adopted")
+	}
+	l.stop()
+	l.intact()
+	l.balances(p, "shop", "production")
+	sent, _ := l.count()
+	sum, err := p.ledgers("shop", "production")
+	if err != nil || sum.Served != sent {
+		t.Errorf("%d requests were answered; the ledgers say %+v, %v", sent, sum, err)
+	}
+	t.Logf("5 deployments and a rollback through HAProxy: %d requests, none failed", sent)
+}
+
+func TestHAProxyKill_ItIsBackWithinASecond(t *testing.T) {
+	t.Parallel()
+	p := startWithHAProxy(t)
+	p.newShop().shipFirst()
+	l := p.newLoad("shop.localhost", ordering)
+	const times = 4
+	before := p.haproxyProcess()
+	for range times {
+		waitForRequests(t, l, 100)
+		killed := time.Now()
+		if err := syscall.Kill(before.pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := get(t, p.proxy, "shop.localhost", "/")
+		back := time.Since(killed)
+		if err != nil || answer != "hello 1\n" {
+			t.Fatalf("the first request after the kill: %q, %v", answer, err)
+		}
+		l.add(1, 1)
+		limit := time.Second
+		if raceEnabled {
+			limit *= 3
+		}
+		if back > limit {
+			t.Errorf("HAProxy is back after %s", back)
+		}
+		t.Logf("the first request after the kill is answered after %s", back)
+		after := p.haproxyProcess()
+		if after.pid == before.pid {
+			t.Fatal("HAProxy was not killed")
+		}
+		before = after
+	}
+	waitForRequests(t, l, 100)
+	l.stop()
+	sent, failed := l.count()
+	// A customer may lose the request that is in flight, and one more that finds a connection to
+	// the dead HAProxy that was idle.
+	if most := int64(times * 2 * customers); failed > most {
+		t.Errorf("%d requests failed; at most %d could be in flight or on a dead connection", failed, most)
+	}
+	// What ended in the moment before a kill and was not read counts for nothing; all else is there.
+	until(t, 20*time.Second, "the ledgers account for the requests", func() error {
+		sum, err := p.ledgers("shop", "production")
+		if err != nil {
+			return err
+		}
+		if sum.Failed != 0 || sum.Requests > sent || sum.Served+sum.Unknown < sent-failed-times*unread {
+			return fmt.Errorf("%d requests, %d not answered; the ledgers say %+v", sent, failed, sum)
+		}
+		t.Logf("%d kills: %d requests, %d not answered; the ledgers say %d served, %d unknown", times, sent, failed, sum.Served, sum.Unknown)
+		return nil
+	})
+	if code, err := l.try(http.MethodGet, "/", nil); code != http.StatusOK {
+		t.Errorf("after the kills: %d, %v", code, err)
+	}
+}
+
+// unread is how many requests may have ended and not been read when HAProxy is killed: each
+// customer's latest.
+const unread = 2 * customers
