@@ -1,6 +1,9 @@
 package andon
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Pipeline is the parsed andon.yaml of one version: its way to production, what a
 // running copy of it is, and how a deployment of it is proven. It is recorded in the
@@ -141,4 +144,15 @@ func (p *Pipeline) MaturityFor(env EnvironmentName) Maturity {
 		}
 	}
 	return want
+}
+
+// Production returns the environment of the last stage that deploys: where the pipeline ends.
+// Empty if none does.
+func (p *Pipeline) Production() EnvironmentName {
+	for _, s := range slices.Backward(p.Stages) {
+		if s.Deploy != "" {
+			return s.Deploy
+		}
+	}
+	return ""
 }

@@ -110,6 +110,9 @@ func (r recorder) deploymentEnded(b andon.DeploymentEnded) error {
 			return err
 		}
 	}
+	if err := r.measured(b); err != nil {
+		return err
+	}
 	return r.liveAfter(b)
 }
 

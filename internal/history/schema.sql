@@ -25,12 +25,15 @@ CREATE TABLE version (
     ended INTEGER NOT NULL DEFAULT 0, outcome TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '',
     superseded_by INTEGER NOT NULL DEFAULT 0,
     swept INTEGER NOT NULL DEFAULT 0,
+    place_in_trunk INTEGER NOT NULL DEFAULT 0, -- rises along the trunk; 0: not on it
+    delivered INTEGER NOT NULL DEFAULT 0,      -- whether production has had it, or a later one of the trunk
     PRIMARY KEY (service, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX version_by_commit ON version (service, commit_id);
 CREATE INDEX version_by_branch ON version (service, branch, number);
 CREATE INDEX version_by_maturity ON version (service, maturity, number);
 CREATE INDEX version_by_artifact ON version (artifact, service) WHERE artifact <> '';
+CREATE INDEX version_undelivered ON version (service, place_in_trunk) WHERE place_in_trunk > 0 AND delivered = 0;
 CREATE INDEX version_unswept ON version (service, number) WHERE swept = 0;
 
 CREATE TABLE maturity (
@@ -38,6 +41,7 @@ CREATE TABLE maturity (
     at INTEGER NOT NULL, by TEXT NOT NULL, from_maturity TEXT NOT NULL, to_maturity TEXT NOT NULL, reason TEXT NOT NULL
 ) STRICT;
 CREATE INDEX maturity_by_version ON maturity (service, number);
+CREATE INDEX maturity_by_time ON maturity (to_maturity, at);
 
 CREATE TABLE stage (
     seq INTEGER PRIMARY KEY, service TEXT NOT NULL, number INTEGER NOT NULL, stage TEXT NOT NULL, run INTEGER NOT NULL,
@@ -45,6 +49,8 @@ CREATE TABLE stage (
     outcome TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', slow INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX stage_by_version ON stage (service, number, stage, run);
+
+CREATE INDEX stage_by_end ON stage (finished, service) WHERE finished > 0;
 
 CREATE TABLE admission (
     seq INTEGER PRIMARY KEY, service TEXT NOT NULL, number INTEGER NOT NULL, stage TEXT NOT NULL,
@@ -77,6 +83,24 @@ CREATE INDEX deployment_by_seq ON deployment (seq);
 CREATE INDEX deployment_by_place ON deployment (service, environment, seq);
 CREATE INDEX deployment_by_environment ON deployment (environment, seq);
 CREATE INDEX deployment_by_version ON deployment (service, version, seq);
+
+-- The deployments to production that ended, and what became of each that was no rollback: see
+-- metrics.Rollouts.
+CREATE TABLE rollout (
+    seq INTEGER PRIMARY KEY, deployment TEXT NOT NULL, service TEXT NOT NULL, environment TEXT NOT NULL,
+    version INTEGER NOT NULL, kind TEXT NOT NULL, outcome TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL,
+    failed INTEGER NOT NULL DEFAULT 0, recovered INTEGER NOT NULL DEFAULT 0, rework INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX rollout_by_place ON rollout (service, environment, seq);
+CREATE INDEX rollout_by_end ON rollout (ended, service);
+
+-- The changes that production has, with how their lead time divides: see metrics.Trace.
+CREATE TABLE change (
+    service TEXT NOT NULL, number INTEGER NOT NULL, delivered INTEGER NOT NULL, version INTEGER NOT NULL, deployment TEXT NOT NULL,
+    lead INTEGER NOT NULL, legs TEXT NOT NULL,
+    PRIMARY KEY (service, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX change_by_time ON change (delivered, service);
 
 -- What each agent's proxy counted for a deployment, as last attested; deployment.ledger is the sum.
 CREATE TABLE ledger (
@@ -117,6 +141,7 @@ CREATE TABLE cord (
     release_reason TEXT NOT NULL DEFAULT '', version INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX cord_by_seq ON cord (seq);
+CREATE INDEX cord_by_service ON cord (service, pulled);
 CREATE INDEX cord_open ON cord (seq) WHERE released = 0;
 
 CREATE TABLE audit (

@@ -26,7 +26,7 @@ var schema string
 const (
 	// format is the version of the schema and of what Apply makes of events. A history of another
 	// one is made again from the journal.
-	format = 2
+	format = 3
 	// readers bounds the queries that run at once.
 	readers = 4
 )
@@ -131,6 +131,27 @@ func (s *store) row(ctx context.Context, text string, args ...any) scanner {
 		return failed{err}
 	}
 	return stmt.QueryRowContext(ctx, args...)
+}
+
+// rows runs a query on the writer's connection, so that it sees its transaction.
+func rows[T any](ctx context.Context, s *store, scan func(*sql.Rows) (T, error), text string, args ...any) (all []T, err error) {
+	stmt, err := s.prepare(ctx, text) //nolint:sqlclosecheck // prepared once, closed with the store
+	if err != nil {
+		return nil, err
+	}
+	found, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer found.Close()
+	for found.Next() {
+		one, err := scan(found)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, found.Err()
 }
 
 // prepare returns the writer's statement of that text, prepared once.

@@ -18,6 +18,7 @@ var epoch = time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
 // A story is a journal in memory: what happens in it, a second apart.
 type story struct {
 	events []andon.Event
+	stages []andon.Stage // of the versions that are pushed
 }
 
 // tell adds events by an actor.
@@ -73,9 +74,11 @@ func (s *story) begin() {
 
 // push tells of a version whose commit stage ends with an outcome.
 func (s *story) push(n int, branch string, outcome andon.Outcome) {
+	pipeline := *pipeline
+	pipeline.Stages = s.stages
 	s.tell("git:alice@example.com", andon.VersionCreated{
 		Version: ref(n), Commit: commit(n), Branch: branch, Trunk: branch == "main",
-		Author: "Alice", Subject: fmt.Sprintf("Change %d", n), Committed: epoch, Pipeline: pipeline,
+		Author: "Alice", Subject: fmt.Sprintf("Change %d", n), Committed: epoch, Pipeline: &pipeline,
 	})
 	finished := andon.StageFinished{Version: ref(n), Stage: "commit", Run: 1, Outcome: outcome, Took: 3 * time.Second}
 	if outcome == andon.Succeeded {

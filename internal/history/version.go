@@ -62,11 +62,15 @@ func (r recorder) versionCreated(b andon.VersionCreated) error {
 		}
 		problem, maturity = d, andon.Rejected
 	}
+	inTrunk := andon.Seq(0)
+	if b.Trunk {
+		inTrunk = r.event.Seq
+	}
 	err := r.exec(`INSERT OR REPLACE INTO version (service, number, commit_id, parent, branch, trunk, author, subject, committed,
-			created, created_by, problem, maturity, pipeline)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT id FROM pipeline WHERE hash = ?))`,
+			created, created_by, problem, maturity, place_in_trunk, pipeline)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT id FROM pipeline WHERE hash = ?))`,
 		b.Version.Service, b.Version.Number, b.Commit, b.Parent, b.Branch, b.Trunk, b.Author, b.Subject, nanos(b.Committed),
-		r.now(), r.event.By, problem, maturity, pipeline)
+		r.now(), r.event.By, problem, maturity, inTrunk, pipeline)
 	if err != nil {
 		return err
 	}
@@ -74,7 +78,8 @@ func (r recorder) versionCreated(b andon.VersionCreated) error {
 }
 
 func (r recorder) versionReachedTrunk(b andon.VersionReachedTrunk) error {
-	return r.exec(`UPDATE version SET trunk = 1 WHERE service = ? AND number = ?`, b.Version.Service, b.Version.Number)
+	return r.exec(`UPDATE version SET trunk = 1, place_in_trunk = ? WHERE service = ? AND number = ?`,
+		r.event.Seq, b.Version.Service, b.Version.Number)
 }
 
 func (r recorder) versionEnded(b andon.VersionEnded) error {

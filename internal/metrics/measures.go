@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"slices"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -10,7 +11,8 @@ import (
 type Facts struct {
 	Period   Span
 	Rollouts []Rollout // that ended in it
-	Changes  []Change  // that were delivered in it
+	// Leads are the change lead times of the changes that were delivered in it.
+	Leads []time.Duration
 	// Candidates are how long each version took from its commit to release candidate that became one.
 	Candidates []time.Duration
 	// Commits are the commit stages that ended well or not.
@@ -123,11 +125,7 @@ func (m *Measures) deployments(f Facts) {
 	}
 	m.FailRate, m.ReworkRate = rate(m.Failed, m.Rollouts), rate(m.Rework, m.Deployments)
 	m.Recovery, m.Recovered = Median(recoveries), len(recoveries)
-	leads := make([]time.Duration, 0, len(f.Changes))
-	for i := range f.Changes {
-		leads = append(leads, f.Changes[i].Lead())
-	}
-	m.Lead, m.Changes = Median(leads), len(leads)
+	m.Lead, m.Changes = Median(slices.Clone(f.Leads)), len(f.Leads)
 }
 
 func (m *Measures) promises(f Facts) {
@@ -138,7 +136,7 @@ func (m *Measures) promises(f Facts) {
 		}
 	}
 	m.Candidates, m.InTime = len(f.Candidates), rate(inTime, len(f.Candidates))
-	m.Candidate = Median(append([]time.Duration(nil), f.Candidates...))
+	m.Candidate = Median(slices.Clone(f.Candidates))
 	within := 0
 	took := make([]time.Duration, 0, len(f.Commits))
 	for _, c := range f.Commits {

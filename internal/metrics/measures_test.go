@@ -72,12 +72,9 @@ func TestMeasuresOf_IsTheArithmeticOfItsFacts(t *testing.T) {
 	repair.Rework = true
 	open := Rollout{Deployed: Deployed{Outcome: andon.NeedsAttention, Started: day(8), Ended: day(9)}, Failed: true}
 	m := MeasuresOf(Facts{
-		Period:   Span{From: day(0), To: day(10)},
-		Rollouts: []Rollout{live(1), undone, repair, live(7), open},
-		Changes: []Change{
-			change(1, golden{"commit", Work, 0, 40, 1}), change(2, golden{"commit", Work, 0, 60, 2}),
-			change(3, golden{"commit", Work, 0, 50, 3}), change(4, golden{"commit", Work, 0, 90, 4}),
-		},
+		Period:     Span{From: day(0), To: day(10)},
+		Rollouts:   []Rollout{live(1), undone, repair, live(7), open},
+		Leads:      []time.Duration{40 * time.Minute, 90 * time.Minute, 60 * time.Minute, 50 * time.Minute},
 		Candidates: []time.Duration{10 * time.Minute, 45 * time.Minute, 30 * time.Minute},
 		Commits:    []CommitRun{{Took: time.Minute}, {Took: 2 * time.Minute}, {Took: 7 * time.Minute, Slow: true}, {Took: 3 * time.Minute}},
 		Stops: []Stop{

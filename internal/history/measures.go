@@ -1,0 +1,133 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/metrics"
+)
+
+// mostStreams bounds how many changes a value stream adds up: the newest of its period.
+const mostStreams = 2000
+
+// A Period selects what is measured: a time, and a service; empty: all of them.
+type Period struct {
+	metrics.Span
+	Service andon.ServiceName
+}
+
+// during completes a query by the period that one of its columns must lie in. A service column
+// goes by the name of service.
+func (p Period) during(text, column string, args ...any) (string, []any) {
+	text += ` AND ` + column + ` >= ? AND ` + column + ` < ?`
+	args = append(args, nanos(p.From), nanos(p.To))
+	if p.Service != "" {
+		text, args = text+` AND service = ?`, append(args, p.Service)
+	}
+	return text, args
+}
+
+// Facts returns what the figures of a period are computed from.
+func (h *History) Facts(ctx context.Context, p Period) (f metrics.Facts, err error) {
+	f.Period = p.Span
+	if f.Rollouts, err = h.Rollouts(ctx, p); err != nil {
+		return f, err
+	}
+	took := func(r *sql.Rows) (t time.Duration, err error) { return t, r.Scan((*int64)(&t)) }
+	text, args := p.during(`SELECT lead FROM change WHERE true`, `delivered`)
+	if f.Leads, err = query(ctx, h.store, took, text, args...); err != nil {
+		return f, err
+	}
+	text, args = p.during(`SELECT at - first FROM (SELECT m.at, min(v.committed, v.created) AS first, m.service
+		FROM maturity m JOIN version v ON v.service = m.service AND v.number = m.number WHERE m.to_maturity = 'release-candidate') WHERE true`, `at`)
+	if f.Candidates, err = query(ctx, h.store, took, text, args...); err != nil {
+		return f, err
+	}
+	text, args = p.during(`SELECT took, slow FROM stage WHERE stage = ? AND finished > 0 AND outcome NOT IN ('cancelled', 'superseded')`,
+		`finished`, andon.CommitStageName)
+	f.Commits, err = query(ctx, h.store, func(r *sql.Rows) (c metrics.CommitRun, err error) {
+		return c, r.Scan((*int64)(&c.Took), &c.Slow)
+	}, text, args...)
+	if err != nil {
+		return f, err
+	}
+	f.Stops, err = h.stops(ctx, p)
+	return f, err
+}
+
+// Rollouts returns the deployments to production that ended in a period and were no rollbacks.
+func (h *History) Rollouts(ctx context.Context, p Period) ([]metrics.Rollout, error) {
+	text, args := p.during(`SELECT deployment, version, kind, outcome, started, ended, failed, recovered, rework
+		FROM rollout WHERE kind = ?`, `ended`, andon.DeployForward)
+	return query(ctx, h.store, func(r *sql.Rows) (o metrics.Rollout, err error) {
+		return o, r.Scan(&o.Deployment, &o.Version, &o.Kind, &o.Outcome, at{&o.Started}, at{&o.Ended}, &o.Failed, at{&o.Recovered}, &o.Rework)
+	}, text+` ORDER BY ended`, args...)
+}
+
+// stops returns when lines stood in a period, and because of what.
+func (h *History) stops(ctx context.Context, p Period) ([]metrics.Stop, error) {
+	return query(ctx, h.store, func(r *sql.Rows) (s metrics.Stop, err error) {
+		var cord andon.Cord
+		if err := r.Scan(doc{&cord}, at{&s.From}, at{&s.To}); err != nil {
+			return s, err
+		}
+		if s.To.IsZero() {
+			s.To = p.To
+		}
+		switch {
+		case cord.Fix == nil:
+			s.Cause = metrics.StopPerson
+		case cord.Owner == andon.ActorLine:
+			s.Cause = metrics.StopStage
+		default:
+			s.Cause = metrics.StopRollback
+		}
+		return s, nil
+	}, `SELECT doc, pulled, released FROM cord WHERE pulled < ?1 AND (released = 0 OR released > ?2) AND (?3 = '' OR service IN (?3, ''))`,
+		nanos(p.To), nanos(p.From), p.Service)
+}
+
+// Changes returns the changes that were delivered in a period, the newest first, and how many
+// there are in all: there may be more than are returned.
+func (h *History) Changes(ctx context.Context, p Period) (changes []metrics.Change, all int, err error) {
+	text, args := p.during(`SELECT count(*) FROM change WHERE true`, `delivered`)
+	if err := h.store.rdb.QueryRowContext(ctx, text, args...).Scan(&all); err != nil {
+		return nil, 0, storageError(h.store.path, err)
+	}
+	text, args = p.during(`SELECT service, number, delivered, legs FROM change WHERE true`, `delivered`)
+	changes, err = query(ctx, h.store, scanChange, text+` ORDER BY delivered DESC LIMIT ?`, append(args, mostStreams)...)
+	return changes, all, err
+}
+
+// Change returns the value stream of one change; nil when production does not have it.
+func (h *History) Change(ctx context.Context, v andon.VersionRef) (*metrics.Change, error) {
+	found, err := query(ctx, h.store, scanChange, `SELECT service, number, delivered, legs FROM change WHERE service = ? AND number = ?`, v.Service, v.Number)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
+}
+
+func scanChange(r *sql.Rows) (c metrics.Change, err error) {
+	return c, r.Scan(&c.Service, &c.Number, at{&c.Delivered}, doc{&c.Legs})
+}
+
+// Passes counts, by stage, how versions left the stages in a period by their first runs of them.
+func (h *History) Passes(ctx context.Context, p Period) (map[andon.StageName]metrics.Pass, error) {
+	text, args := p.during(`SELECT stage, count(*), sum(outcome = 'succeeded') FROM stage
+		WHERE run = 1 AND finished > 0 AND outcome NOT IN ('cancelled', 'superseded')`, `finished`)
+	type row struct {
+		stage andon.StageName
+		metrics.Pass
+	}
+	found, err := query(ctx, h.store, func(r *sql.Rows) (o row, err error) {
+		return o, r.Scan(&o.stage, &o.First, &o.Passed)
+	}, text+` GROUP BY stage`, args...)
+	passes := make(map[andon.StageName]metrics.Pass, len(found))
+	for _, o := range found {
+		passes[o.stage] = o.Pass
+	}
+	return passes, err
+}

@@ -1,0 +1,78 @@
+package history
+
+import (
+	"database/sql"
+	"errors"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/metrics"
+)
+
+// lookBack is how many deployments to a place are read again when another one ends there, to see what
+// became of them. What lies further back is not repaired by it any more.
+const lookBack = 50
+
+// measured notes what a deployment means for the figures, if it was one to production: to the
+// environment of the last stage that deploys.
+func (r recorder) measured(b andon.DeploymentEnded) error {
+	production, err := r.production(andon.VersionRef{Service: b.Service, Number: b.Version})
+	if err != nil || production != b.Environment {
+		return err
+	}
+	err = r.exec(`INSERT INTO rollout (seq, deployment, service, environment, version, kind, outcome, started, ended)
+		SELECT ?, id, service, environment, version, kind, ?, started, ended FROM deployment WHERE id = ? AND started > 0`,
+		r.event.Seq, b.Outcome, b.Deployment)
+	if err != nil {
+		return err
+	}
+	if err := r.judgeRollouts(b.Place); err != nil {
+		return err
+	}
+	if b.Outcome != andon.Succeeded {
+		return nil
+	}
+	return r.delivered(b)
+}
+
+// production returns the environment of the last stage of a version that deploys; empty if none does.
+func (r recorder) production(v andon.VersionRef) (andon.EnvironmentName, error) {
+	var p andon.Pipeline
+	err := r.store.row(r.ctx, `SELECT p.doc FROM version v JOIN pipeline p ON p.id = v.pipeline WHERE v.service = ? AND v.number = ?`,
+		v.Service, v.Number).Scan(doc{&p})
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", err
+	}
+	return p.Production(), nil
+}
+
+// judgeRollouts writes what became of the last deployments to a place. What was once said of one
+// stays: it may have been said with more before it in view.
+func (r recorder) judgeRollouts(p andon.Place) error {
+	type row struct {
+		seq andon.Seq
+		metrics.Deployed
+	}
+	last, err := rows(r.ctx, r.store, func(s *sql.Rows) (d row, err error) {
+		return d, s.Scan(&d.seq, &d.Deployment, &d.Version, &d.Kind, &d.Outcome, at{&d.Started}, at{&d.Ended})
+	}, `SELECT seq, deployment, version, kind, outcome, started, ended FROM
+		(SELECT * FROM rollout WHERE service = ? AND environment = ? ORDER BY seq DESC LIMIT ?) ORDER BY seq`, p.Service, p.Environment, lookBack)
+	if err != nil {
+		return err
+	}
+	all, seqs := make([]metrics.Deployed, 0, len(last)), make(map[andon.DeploymentID]andon.Seq, len(last))
+	for _, d := range last {
+		all, seqs[d.Deployment] = append(all, d.Deployed), d.seq
+	}
+	for _, o := range metrics.Rollouts(all) {
+		if !o.Failed && !o.Rework {
+			continue
+		}
+		err := r.exec(`UPDATE rollout SET failed = max(failed, ?1), rework = max(rework, ?2), recovered = iif(recovered = 0, ?3, recovered)
+			WHERE seq = ?4 AND (failed < ?1 OR rework < ?2 OR (recovered = 0 AND ?3 > 0))`,
+			o.Failed, o.Rework, nanos(o.Recovered), seqs[o.Deployment])
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
