@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/form"
 )
 
 // A Change is one thing that differs between two estates.
@@ -104,10 +105,15 @@ func values(e andon.Environment) []value {
 		{"warm", span(e.Warm)},
 		{"soak", span(e.Soak)},
 		{"watch", watch(e.Watch)},
-		{"route", e.Hosts},
+		{"route", strings.Join(append([]string{e.Hosts}, e.Aliases...), " ")},
+		{"routes", routes(e.Routes)},
 		{"platform", cmp.Or(e.Platform, andon.PlatformProcess)},
 		{"hosts", selector(e.Place)},
 		{"edge", selector(e.Edge)},
+		{"limits.memory", size(e.Limits.Memory)},
+		{"limits.cpu", cores(e.Limits.CPU)},
+		{"limits.processes", number(e.Limits.Processes)},
+		{"limits.instances", number(e.MostInstances)},
 	}
 }
 
@@ -116,6 +122,28 @@ func number(n int) string {
 		return ""
 	}
 	return strconv.Itoa(n)
+}
+
+func size(bytes int64) string {
+	if bytes == 0 {
+		return ""
+	}
+	return form.FormatSize(bytes)
+}
+
+func cores(milli int) string {
+	if milli == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(float64(milli)/1000, 'f', -1, 64)
+}
+
+func routes(all map[andon.ServiceName][]string) string {
+	words := make([]string, 0, len(all))
+	for _, service := range slices.Sorted(maps.Keys(all)) {
+		words = append(words, string(service)+" "+strings.Join(all[service], " "))
+	}
+	return strings.Join(words, ", ")
 }
 
 func span(d time.Duration) string {

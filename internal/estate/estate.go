@@ -2,6 +2,8 @@ package estate
 
 import (
 	"cmp"
+	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -30,6 +32,10 @@ var later = map[string]string{
 	"config": "configuration", "flags": "feature flags", "rules.yaml": "rules", "rules.yml": "rules",
 }
 
+// Paths returns what of a repository belongs to its estate: only what is there, or below it, is
+// wanted.
+func Paths() []string { return append(slices.Sorted(maps.Keys(later)), Directory) }
+
 // Reads reports whether a file of the repository belongs to the estate: only those are wanted.
 func Reads(file string) bool {
 	top, _, _ := strings.Cut(file, "/")
@@ -43,9 +49,8 @@ func Parse(files []File) ([]andon.Environment, []*andon.Error) {
 	if problem := tooLarge(files); problem != nil {
 		return nil, []*andon.Error{problem}
 	}
-	var environments []andon.Environment
+	var readings []reading
 	var problems []*andon.Error
-	routes := map[string]string{} // route → the file that has it
 	for _, f := range files {
 		if !Reads(f.Path) {
 			continue
@@ -55,30 +60,49 @@ func Parse(files []File) ([]andon.Environment, []*andon.Error) {
 			problems = append(problems, problem)
 			continue
 		}
-		e, found := parseEnvironment(name, f, routes)
-		problems = append(problems, found...)
-		environments = append(environments, e)
+		readings = append(readings, read(name, f))
+	}
+	checkRoutes(readings)
+	environments := make([]andon.Environment, 0, len(readings))
+	for _, r := range readings {
+		problems = append(problems, r.found.Sorted()...)
+		environments = append(environments, r.environment)
 	}
 	if len(problems) == 0 && len(environments) == 0 {
 		problems = []*andon.Error{andon.Errorf(andon.KindInvalid, "the estate declares no environment").
 			WithHint("write environments/production.yaml")}
 	}
 	if len(problems) > 0 {
+		slices.SortStableFunc(problems, func(a, b *andon.Error) int { return cmp.Compare(a.File, b.File) })
 		return nil, problems
 	}
 	return environments, nil
 }
 
+// A reading is one file, read.
+type reading struct {
+	environment andon.Environment // as far as the file is valid
+	file        string
+	root        *form.Node // nil: it is not YAML
+	found       *form.Problems
+}
+
 func tooLarge(files []File) *andon.Error {
-	size := 0
+	size := int64(0)
 	for _, f := range files {
-		size += len(f.Data)
+		size += int64(len(f.Data))
 	}
-	if len(files) > MaxFiles || size > MaxSize {
-		return andon.Errorf(andon.KindInvalid, "the estate has %d files with %d bytes, and may have %d with %d", len(files), size, MaxFiles, MaxSize).
-			WithHint("keep nothing but declarations in it")
+	return TooLarge(len(files), size)
+}
+
+// TooLarge returns the problem of an estate with so many files, of so many bytes together; nil:
+// it has none.
+func TooLarge(files int, bytes int64) *andon.Error {
+	if files <= MaxFiles && bytes <= MaxSize {
+		return nil
 	}
-	return nil
+	return andon.Errorf(andon.KindInvalid, "the estate has %d files with %d bytes, and may have %d with %d", files, bytes, MaxFiles, MaxSize).
+		WithHint("keep nothing but declarations in it")
 }
 
 // environmentName returns the environment that a file declares, or why it declares none.
@@ -101,24 +125,24 @@ func environmentName(f File) (andon.EnvironmentName, *andon.Error) {
 	return andon.EnvironmentName(name), nil
 }
 
-func parseEnvironment(name andon.EnvironmentName, f File, routes map[string]string) (andon.Environment, []*andon.Error) {
-	found := form.NewProblems(f.Path, f.Data, words)
-	root := form.ReadTree(f.Data, found)
-	if root == nil {
-		return andon.Environment{}, found.Sorted()
+func read(name andon.EnvironmentName, f File) reading {
+	r := reading{file: f.Path, found: form.NewProblems(f.Path, f.Data, words)}
+	r.root = form.ReadTree(f.Data, r.found)
+	if r.root == nil {
+		return r
 	}
-	environmentShape().Check(root, "", found)
-	if !found.TooMany {
-		checkRules(name, root, f.Path, routes, found)
+	environmentShape().Check(r.root, "", r.found)
+	if !r.found.TooMany {
+		checkRules(r.root, r.found)
 	}
-	if !found.None() {
-		return andon.Environment{}, found.Sorted()
+	if r.found.None() {
+		r.environment = build(name, r.root)
 	}
-	return build(name, root), nil
+	return r
 }
 
-// checkRules checks what one key says about another, and about other environments.
-func checkRules(name andon.EnvironmentName, root *form.Node, file string, routes map[string]string, found *form.Problems) {
+// checkRules checks what one key says about another.
+func checkRules(root *form.Node, found *form.Problems) {
 	strategy := root.Get("strategy")
 	if strategy.Str() == string(andon.Canary) {
 		found.Add(strategy.At, "write strategy: {canary: {steps: [{weight: 5, pause: 2m}, {weight: 50, pause: 2m}]}}", "strategy: canary needs its steps")
@@ -135,32 +159,37 @@ func checkRules(name andon.EnvironmentName, root *form.Node, file string, routes
 	if surge := rolling.Get("max_surge"); surge != nil && surge.Integer(1) == 0 && rolling.Get("max_unavailable").Integer(0) == 0 {
 		found.Add(surge.At, "let one of max_surge and max_unavailable be at least 1", "strategy.rolling could never replace a copy: none may be added, and none may be missing")
 	}
-	route, at := routeOf(name, root)
-	if other, taken := routes[route]; taken {
-		found.Add(at, "give each environment a route of its own", "the route %s is that of %s too", route, other)
-		return
-	}
-	routes[route] = file
+	checkLimits(root, found)
 }
 
-// routeOf returns the route of an environment, and where to say what is wrong with it.
-func routeOf(name andon.EnvironmentName, root *form.Node) (string, form.Position) {
-	if route := root.Get("route"); route.Str() != "" {
-		return route.Str(), route.At
+// kept are the limits that only containers keep.
+func kept() []string { return []string{"memory", "cpu", "processes"} }
+
+// checkLimits refuses limits that nothing would keep.
+func checkLimits(root *form.Node, found *form.Problems) {
+	if root.Get("platform").Str() == andon.PlatformDocker {
+		return
 	}
-	if name == "production" {
-		return "{service}.localhost", root.At
+	for _, e := range root.Get("limits").All() {
+		if slices.Contains(kept(), e.Key) {
+			found.Add(e.At, "write platform: docker; processes are not limited", "limits.%s needs containers: copies here are processes", e.Key)
+		}
 	}
-	return "{service}." + string(name) + ".localhost", root.At
 }
 
 // build returns the environment that a file without problems declares.
 func build(name andon.EnvironmentName, root *form.Node) andon.Environment {
-	route, _ := routeOf(name, root)
 	e := andon.Environment{
-		Name: name, Hosts: route, Platform: root.Get("platform").Str(),
+		Name: name, Platform: root.Get("platform").Str(),
 		Place: buildSelector(root.Get("hosts")), Edge: buildSelector(root.Get("edge")),
 		Rollout: buildStrategy(root.Get("strategy")),
+	}
+	e.Hosts, e.Aliases, e.Routes = buildRoutes(name, root)
+	limits := root.Get("limits")
+	e.MostInstances = limits.Get("instances").Integer(0)
+	e.Limits = andon.Limits{
+		Memory: limits.Get("memory").Size(0), CPU: int(math.Round(limits.Get("cpu").Fraction(0) * 1000)),
+		Processes: limits.Get("processes").Integer(0),
 	}
 	e.Soak = root.Get("soak").Duration(0)
 	if watch := root.Get("watch"); watch != nil {

@@ -64,17 +64,28 @@ func TestParse_RefusesWithAPositionAndAHint(t *testing.T) {
 		"no steps":         {files("environments/a.yaml", "strategy: canary\n"), []string{"a.yaml:1:11: strategy: canary needs its steps"}},
 		"falling steps": {files("environments/a.yaml", "strategy:\n  canary:\n    steps:\n      - {weight: 50, pause: 1m}\n      - {weight: 5, pause: 1m}\n"),
 			[]string{"a.yaml:5:18: strategy.canary.steps[1].weight is 5, after 50"}},
-		"a stuck rolling":     {files("environments/a.yaml", "strategy: {rolling: {max_surge: 0}}\n"), []string{"could never replace a copy"}},
-		"no host":             {files("environments/a.yaml", "hosts: {}\n"), []string{"hosts chooses no host"}},
-		"a bad route":         {files("environments/a.yaml", "route: shop.example.com\n"), []string{"a.yaml:1:8: route: \"shop.example.com\" is not a host name with {service}"}},
-		"a route twice":       {files("environments/a.yaml", "route: \"{service}.x\"\n", "environments/b.yaml", "route: \"{service}.x\"\n"), []string{"b.yaml:1:8: the route {service}.x is that of environments/a.yaml too"}},
-		"an unbuilt executor": {files("environments/a.yaml", "platform: kubernetes\n"), []string{"platform must be process, not"}},
-		"what comes later":    {files("environments/a.yaml", "soak: 1s\n", "flags/shop.yaml", "x: 1\n"), []string{"flags/shop.yaml:1:1: an estate with feature flags is not supported by this version of Andon yet"}},
-		"a directory deeper":  {files("environments/a/b.yaml", "soak: 1s\n"), []string{"declares no environment => an environment is one file"}},
-		"a bad name":          {files("environments/Production.yaml", "soak: 1s\n"), []string{`"Production" cannot name an environment`}},
-		"a duration":          {files("environments/a.yaml", "soak: 10\n"), []string{"soak needs a unit: 10"}},
-		"a fraction":          {files("environments/a.yaml", "watch: {errors: many}\n"), []string{"watch.errors must be a number from 0 to 100, not"}},
-		"two files":           {files("environments/a.yaml", "sook: 1s\n", "environments/b.yaml", "soak: -1\n"), []string{"a.yaml:1:1", "b.yaml:1:7"}},
+		"a stuck rolling":      {files("environments/a.yaml", "strategy: {rolling: {max_surge: 0}}\n"), []string{"could never replace a copy"}},
+		"no host":              {files("environments/a.yaml", "hosts: {}\n"), []string{"hosts chooses no host"}},
+		"a bad route":          {files("environments/a.yaml", "route: shop.example.com\n"), []string{"a.yaml:1:8: route: \"shop.example.com\" is not a host name with {service}"}},
+		"a route twice":        {files("environments/a.yaml", "route: \"{service}.x\"\n", "environments/b.yaml", "route: \"{service}.x\"\n"), []string{"b.yaml:1:8: the route {service}.x is that of environments/a.yaml too"}},
+		"an unbuilt executor":  {files("environments/a.yaml", "platform: kubernetes\n"), []string{"platform must be process or docker, not"}},
+		"what comes later":     {files("environments/a.yaml", "soak: 1s\n", "flags/shop.yaml", "x: 1\n"), []string{"flags/shop.yaml:1:1: an estate with feature flags is not supported by this version of Andon yet"}},
+		"a directory deeper":   {files("environments/a/b.yaml", "soak: 1s\n"), []string{"declares no environment => an environment is one file"}},
+		"a bad name":           {files("environments/Production.yaml", "soak: 1s\n"), []string{`"Production" cannot name an environment`}},
+		"a duration":           {files("environments/a.yaml", "soak: 10\n"), []string{"soak needs a unit: 10"}},
+		"a fraction":           {files("environments/a.yaml", "watch: {errors: many}\n"), []string{"watch.errors must be a number from 0 to 100, not"}},
+		"a size without unit":  {files("environments/a.yaml", "limits: {memory: 512}\n"), []string{"a.yaml:1:18: limits.memory needs a unit: 512"}},
+		"no limit":             {files("environments/a.yaml", "limits: {}\n"), []string{"limits limits nothing => write {memory: 512MiB, cpu: 0.5}"}},
+		"another word":         {files("environments/a.yaml", "limits: {replicas: 3}\n"), []string{`unknown key "replicas" in limits => did you mean "instances"?`}},
+		"a limit misplaced":    {files("environments/a.yaml", "memory: 1GiB\n"), []string{`the key "memory" belongs in limits`}},
+		"a limit of processes": {files("environments/a.yaml", "limits: {instances: 3, memory: 1GiB}\n"), []string{"a.yaml:1:24: limits.memory needs containers: copies here are processes => write platform: docker"}},
+		"no cpu":               {files("environments/a.yaml", "limits: {cpu: 0}\n"), []string{"limits.cpu must be a number from 0.01 to 1024, not 0"}},
+		"a port in a route":    {files("environments/a.yaml", "routes: {shop: \"shop.x:80\"}\n"), []string{`a.yaml:1:16: routes.shop: "shop.x:80" is not a host name`}},
+		"an alias twice":       {files("environments/a.yaml", "route: [\"{service}.x\", \"{service}.x\"]\n"), []string{"a.yaml:1:24: the route {service}.x is written twice"}},
+		"a host twice":         {files("environments/a.yaml", "routes:\n  cart: www.x\n  shop: [shop.x, www.x]\n"), []string{"a.yaml:3:18: the route www.x is that of cart in environments/a.yaml too"}},
+		"a host elsewhere": {files("environments/a.yaml", "routes: {shop: shop.x}\n", "environments/b.yaml", "route: \"{service}.x\"\n"),
+			[]string{"b.yaml:1:8: the route of shop would be shop.x, which is that of shop in environments/a.yaml too"}},
+		"two files": {files("environments/a.yaml", "sook: 1s\n", "environments/b.yaml", "soak: -1\n"), []string{"a.yaml:1:1", "b.yaml:1:7"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, problems := estate.Parse(c.files)
@@ -96,6 +107,45 @@ func TestParse_RefusesWithAPositionAndAHint(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestParse_ReadsRoutesPlatformAndLimits(t *testing.T) {
+	got, problems := estate.Parse(files("environments/production.yaml", `
+platform: docker
+route: ["{service}.example.com", "{service}.example.org"]
+routes:
+  shop: [shop.example.com, www.example.com]
+  cart: basket.example.com
+limits: {memory: 512MiB, cpu: 0.25, processes: 200, instances: 8}
+`))
+	if len(problems) > 0 {
+		t.Fatal(form.Format(problems))
+	}
+	p := got[0]
+	if p.Platform != andon.PlatformDocker || p.MostInstances != 8 || p.Limits != (andon.Limits{Memory: 512 << 20, CPU: 250, Processes: 200}) {
+		t.Errorf("%+v", p)
+	}
+	for service, want := range map[andon.ServiceName]string{
+		"shop": "shop.example.com www.example.com", "cart": "basket.example.com", "blog": "blog.example.com blog.example.org",
+	} {
+		if got := strings.Join(p.RouteHosts(service), " "); got != want {
+			t.Errorf("%s is reached at %s, not %s", service, got, want)
+		}
+	}
+	before, _ := estate.Parse(files("environments/production.yaml", "platform: docker\n"))
+	var lines []string
+	for _, c := range estate.Diff(before, got) {
+		lines = append(lines, c.String())
+	}
+	want := `~ production: route: {service}.localhost → {service}.example.com {service}.example.org
+~ production: routes: – → cart basket.example.com, shop shop.example.com www.example.com
+~ production: limits.memory: – → 512MiB
+~ production: limits.cpu: – → 0.25
+~ production: limits.processes: – → 200
+~ production: limits.instances: – → 8`
+	if diff := strings.Join(lines, "\n"); diff != want {
+		t.Errorf("the diff is\n%s\ninstead of\n%s", diff, want)
 	}
 }
 
@@ -151,7 +201,7 @@ func TestSchema_KnowsTheKeys(t *testing.T) {
 	if err := json.Unmarshal(estate.Schema(), &schema); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"strategy", "soak", "watch", "route", "hosts", "edge", "platform"} {
+	for _, key := range []string{"strategy", "soak", "watch", "route", "routes", "limits", "hosts", "edge", "platform"} {
 		if schema.Properties[key] == nil {
 			t.Errorf("the schema lacks %s", key)
 		}
@@ -161,6 +211,7 @@ func TestSchema_KnowsTheKeys(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add("environments/a.yaml", "strategy: {canary: {steps: [{weight: 5, pause: 2m}]}}\nwatch: {errors: 1}\n")
 	f.Add("environments/b.yaml", "hosts: {labels: {a: b}}\nroute: \"{service}.x\"")
+	f.Add("environments/c.yaml", "routes: {shop: [a, b], cart: c}\nlimits: {memory: 1GiB}\nroute: [\"{service}\"]")
 	f.Fuzz(func(t *testing.T, path, text string) {
 		got, problems := estate.Parse(files(path, text))
 		if (len(got) == 0) != (len(problems) > 0) {

@@ -17,10 +17,14 @@ var words = form.Words{
 	Elsewhere: map[string]string{
 		"domain": "route", "domains": "route", "edges": "edge", "host": "hosts", "hostname": "route", "nodes": "hosts", "observe": "soak",
 		"percent": "weight", "wait": "pause", "duration": "pause", "keep": "warm", "labels": "hosts", "rollout": "strategy", "monitor": "watch",
+		"aliases": "route", "runtime": "platform", "driver": "platform", "quota": "limits", "quotas": "limits", "resources": "limits",
+		"mem": "memory", "ram": "memory", "cpus": "cpu", "cores": "cpu", "pids": "processes", "tasks": "processes", "threads": "processes",
+		"replicas": "instances", "copies": "instances", "scale": "instances",
 	},
 	Homes: map[string]string{
 		"max_surge": "strategy.rolling", "max_unavailable": "strategy.rolling", "steps": "strategy.canary",
 		"warm": "strategy.blue-green or strategy.canary", "weight": "a step of strategy.canary", "pause": "a step of strategy.canary",
+		"memory": "limits", "cpu": "limits", "processes": "limits", "instances": "limits",
 		"errors": "watch", "latency": "watch", "least": "watch",
 	},
 }
@@ -29,10 +33,12 @@ func environmentShape() form.Object {
 	return form.Object{
 		Example: "write strategy: rolling, and what else differs from the defaults",
 		Fields: []form.Field{
-			{Key: "platform", Shape: form.Choice{Words: []string{andon.PlatformProcess}}, Doc: "what runs the copies; default process"},
+			{Key: "platform", Shape: form.Choice{Words: []string{andon.PlatformProcess, andon.PlatformDocker}}, Doc: "what runs the copies; default process"},
 			{Key: "hosts", Shape: selectorShape(), Doc: "the hosts that get copies; default: those labelled environment=NAME, otherwise the server's own"},
 			{Key: "edge", Shape: selectorShape(), Doc: "the hosts whose proxies serve the routes; default: those labelled role=edge, otherwise the hosts of the copies"},
-			{Key: "route", Shape: routeShape, Doc: "the host name of every service there; {service} stands for its name"},
+			{Key: "route", Shape: form.Either{Scalar: routeShape, List: form.List{Item: routeShape, Least: 1, Most: 20, Noun: "host name", Example: `write "{service}.example.com"`}}, Doc: "the host name of every service there, or several; {service} stands for its name"},
+			{Key: "routes", Shape: routesShape(), Doc: "the host names of services that have their own, in place of route"},
+			{Key: "limits", Shape: limitsShape(), Doc: "what each copy may take of its host, and how many copies a service may have; default: no limit"},
 			{Key: "strategy", Shape: form.Either{Scalar: form.Choice{Words: strategyWords()}, Mapping: strategyShape()}, Doc: "how new copies take the traffic over; default rolling"},
 			{Key: "soak", Shape: form.Span{Least: 0, Most: day}, Doc: "how long all must stay well after the switch; default 0s"},
 			{Key: "watch", Shape: watchShape(), Doc: "which difference from the old copies fails a deployment; default: only health is watched"},
@@ -47,6 +53,25 @@ func selectorShape() form.Object {
 		Fields: []form.Field{
 			{Key: "names", Shape: form.List{Item: nameShape, Least: 1, Most: 1000, Noun: "host", Example: "write the name of a host"}, Doc: "hosts by name"},
 			{Key: "labels", Shape: form.Mapping{Key: labelShape, Value: form.Text{Noun: "a text", Plain: true, Most: 63}, Least: 1, Most: 20, Noun: "label", Example: "write {NAME: VALUE}"}, Doc: "all of these labels, as the hosts say them"},
+		},
+	}
+}
+
+func routesShape() form.Mapping {
+	const example = "write {SERVICE: shop.example.com}"
+	hosts := form.List{Item: hostShape, Least: 1, Most: 20, Noun: "host name", Example: "write shop.example.com"}
+	return form.Mapping{Key: nameShape, Value: form.Either{Scalar: hostShape, List: hosts}, Least: 1, Most: 1000, Noun: "service", Example: example}
+}
+
+func limitsShape() form.Object {
+	const example = "write {memory: 512MiB, cpu: 0.5}"
+	return form.Object{
+		Example: example, Some: []string{"memory", "cpu", "processes", "instances"}, None: "limits nothing", Hint: example,
+		Fields: []form.Field{
+			{Key: "memory", Shape: form.Size{Least: 8 << 20, Most: 64 << 40}, Doc: "the memory of one copy"},
+			{Key: "cpu", Shape: form.Fraction{Least: 0.01, Most: 1024}, Doc: "the processor time of one copy, in cores"},
+			{Key: "processes", Shape: form.Whole{Least: 1, Most: 4_000_000}, Doc: "the processes of one copy; threads count"},
+			{Key: "instances", Shape: form.Whole{Least: 1, Most: 1000}, Doc: "the copies of one service, as its andon.yaml wants them"},
 		},
 	}
 }
@@ -126,5 +151,10 @@ var (
 		Noun: "a host name with {service}", Most: 200,
 		Rule:    "write a host name in lower case that has {service} as one of its parts, such as {service}.example.com",
 		Pattern: regexp.MustCompile(`^(?:[a-z0-9-]+\.|[a-z0-9-]+-)*\{service\}(?:-[a-z0-9-]+)?(?:\.[a-z0-9-]+)*$`),
+	}
+	hostShape = form.Text{
+		Noun: "a host name", Most: 253,
+		Rule:    "write a host name in lower case without a port, such as shop.example.com",
+		Pattern: regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$`),
 	}
 )
