@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -52,7 +51,7 @@ func TestListen_OnAPortInUseSaysSo(t *testing.T) {
 	p.refuses(failed, "--listen", l.Addr().String()).says(t, l.Addr().String(), "--listen")
 	p.refuses(failed, "--proxy", l.Addr().String()).says(t, l.Addr().String(), "--proxy ADDR")
 	p.refuses(failed, "--proxy", "192.0.2.1:80").says(t, "192.0.2.1:80", "--proxy ADDR") // no address of this host
-	p.start() // a refused start leaves nothing behind that hinders the next one
+	p.start()                                                                            // a refused start leaves nothing behind that hinders the next one
 }
 
 func TestData_OfANewerFormatIsRefused(t *testing.T) {
@@ -190,22 +189,8 @@ func TestBackup_RestoresAPlantElsewhere(t *testing.T) {
 
 func TestDisk_ThatIsFullStopsNothingThatRunsAndIsRecoveredFrom(t *testing.T) {
 	t.Parallel()
-	if os.Getuid() != 0 {
-		t.Skip("needs root, to mount a small file system")
-	}
 	p := newPlant(t)
-	if err := os.MkdirAll(p.data, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", p.data).CombinedOutput(); err != nil {
-		t.Skipf("a small file system cannot be mounted: %v: %s", err, out)
-	}
-	t.Cleanup(func() {
-		p.end()
-		if out, err := exec.Command("umount", "-l", p.data).CombinedOutput(); err != nil {
-			t.Errorf("umount %s: %v: %s", p.data, err, out)
-		}
-	})
+	smallDisk(t, p.data, "64m", p.end)
 	p.start()
 	shop := p.newShop()
 	shop.shipFirst()
@@ -232,21 +217,4 @@ func TestDisk_ThatIsFullStopsNothingThatRunsAndIsRecoveredFrom(t *testing.T) {
 	p.answers("shop.localhost", "hello 2\n")
 	l.stop()
 	l.intact()
-}
-
-// fill writes until nothing more fits.
-func fill(t *testing.T, name string) {
-	t.Helper()
-	f, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for size := 1 << 20; size > 0; size /= 2 {
-		for range 100 {
-			if _, err := f.Write(make([]byte, size)); err != nil {
-				break
-			}
-		}
-	}
 }

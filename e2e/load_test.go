@@ -66,7 +66,7 @@ type load struct {
 func (p *plant) newLoad(host string, ask question) *load {
 	l := &load{
 		t: p.t, address: p.proxy, host: host, ask: ask, quit: make(chan struct{}), codes: map[int]int64{},
-		client: &http.Client{Timeout: requestMax, Transport: &http.Transport{MaxIdleConnsPerHost: customers}},
+		client: &http.Client{Timeout: requestMax, Transport: &http.Transport{MaxIdleConnsPerHost: customers, DialContext: p.at.dial}},
 	}
 	for i := range customers {
 		l.crowd.Go(func() { l.customer(i) })
@@ -211,7 +211,13 @@ func (l *load) add(answered, all int64) {
 // get asks a service once, on a connection of its own, and returns what it answers with 200.
 func get(t testing.TB, address, host, path string) (string, error) {
 	t.Helper()
-	client := &http.Client{Timeout: requestMax, Transport: &http.Transport{DisableKeepAlives: true}}
+	return station{}.get(t, address, host, path)
+}
+
+// get asks from that station.
+func (s station) get(t testing.TB, address, host, path string) (string, error) {
+	t.Helper()
+	client := &http.Client{Timeout: requestMax, Transport: &http.Transport{DisableKeepAlives: true, DialContext: s.dial}}
 	req, err := http.NewRequest(http.MethodGet, "http://"+address+path, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -232,7 +238,7 @@ func get(t testing.TB, address, host, path string) (string, error) {
 // answers fails the test unless a service answers with that text now.
 func (p *plant) answers(host, want string) {
 	p.t.Helper()
-	if got, err := get(p.t, p.proxy, host, "/"); err != nil || got != want {
+	if got, err := p.at.get(p.t, p.proxy, host, "/"); err != nil || got != want {
 		p.t.Fatalf("%s answers %q, %v; want %q", host, got, err, want)
 	}
 }

@@ -84,6 +84,8 @@ func reap(dir string) {
 		}
 		<-ticker.C
 	}
+	removeNamespaces(dir)
+	unmount(dir)
 	if os.Getenv("ANDON_E2E_KEEP") != "" {
 		fmt.Fprintln(os.Stderr, "e2e: kept", dir)
 		return

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -33,6 +34,7 @@ type plant struct {
 	listen  string
 	through string   // address of the proxy, as the server is told
 	options []string // more of them for the server
+	at      station  // where it is
 
 	url    string
 	proxy  string // host:port where services answer
@@ -123,7 +125,8 @@ func (p *plant) tryStart() error {
 	}
 	defer log.Close()
 	args := append([]string{"server", "--data", p.data, "--listen", p.listen, "--proxy", p.through}, p.options...)
-	p.server = exec.Command(p.program, args...)
+	name, args := p.at.command(p.program, args...)
+	p.server = exec.Command(name, args...)
 	p.server.Env, p.server.Dir, p.server.Stderr = environmentIn(p.home), p.home, log
 	p.server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := p.server.StdoutPipe()
@@ -160,7 +163,7 @@ func (p *plant) tryStart() error {
 		return err
 	}
 	p.token = strings.TrimSpace(string(token))
-	p.client = &api.Client{Server: p.url, Token: p.token}
+	p.client = &api.Client{Server: p.url, Token: p.token, HTTP: &http.Client{Transport: &http.Transport{DialContext: p.at.dial}}}
 	return nil
 }
 
@@ -229,7 +232,7 @@ func (p *plant) end() {
 		p.t.Errorf("andon down leaves process %d: %s", left.pid, left.command)
 		_ = syscall.Kill(left.pid, syscall.SIGKILL)
 	}
-	p.searchLogs()
+	searchLogs(p.t, p.home)
 	if p.t.Failed() {
 		log, _ := os.ReadFile(p.serverLog())
 		p.t.Logf("the end of the server's log:\n%s", log[max(0, len(log)-4000):])
@@ -237,15 +240,15 @@ func (p *plant) end() {
 }
 
 // searchLogs fails the test for each race and each panic in the logs of server, proxy and copies.
-func (p *plant) searchLogs() {
-	_ = filepath.WalkDir(p.home, func(path string, entry os.DirEntry, err error) error {
+func searchLogs(t *testing.T, home string) {
+	_ = filepath.WalkDir(home, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".log") {
 			return nil //nolint:nilerr // what is being removed meanwhile says nothing any more
 		}
 		data, _ := os.ReadFile(path)
 		for _, sign := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: "} {
 			if i := strings.Index(string(data), sign); i >= 0 {
-				p.t.Errorf("%s: %s", path, data[i:min(len(data), i+6000)])
+				t.Errorf("%s: %s", path, data[i:min(len(data), i+6000)])
 			}
 		}
 		return nil
@@ -254,7 +257,8 @@ func (p *plant) searchLogs() {
 
 // andon runs a command of this plant's user.
 func (p *plant) andon(args ...string) result {
-	return execute(p.t, p.home, environmentIn(p.home), p.program, args...)
+	name, args := p.at.command(p.program, args...)
+	return execute(p.t, p.home, environmentIn(p.home), name, args...)
 }
 
 // wait waits for a version with the command line, and fails the test unless it is reached.

@@ -64,8 +64,9 @@ var announced = regexp.MustCompile(`andon: (\S+) (\d+): `)
 // tryPush pushes a branch and returns how that ended, and the version that git is told of.
 func (r *repository) tryPush(branch string) (result, int64) {
 	// git signs in by a header: the credential helper has a test of its own.
-	answer := execute(r.t, r.dir, environmentIn(r.plant.home), "git", "-c", "http.extraHeader=Authorization: Bearer "+r.plant.token,
+	name, args := r.plant.at.command("git", "-c", "http.extraHeader=Authorization: Bearer "+r.plant.token,
 		"push", r.plant.url+"/git/"+r.service+".git", branch)
+	answer := execute(r.t, r.dir, environmentIn(r.plant.home), name, args...)
 	var version int64
 	if found := announced.FindStringSubmatch(answer.err); found != nil {
 		version, _ = strconv.ParseInt(found[2], 10, 64)

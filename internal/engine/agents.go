@@ -13,6 +13,9 @@ import (
 const (
 	// longPoll is how long a request for work waits for news. It is the agents' heartbeat.
 	longPoll = 20 * time.Second
+	// hangUpTerm is how long an agent may take to ask again after its connection broke while it
+	// waited for news: then its process has most likely ended.
+	hangUpTerm = 10 * time.Second
 	// leaseMargin is what an agent gets on top of a task's timeout to report its end.
 	leaseMargin = 2 * time.Minute
 )
@@ -30,6 +33,7 @@ type agents struct {
 type agentWatch struct {
 	epoch    int64
 	heard    time.Time
+	hungUp   time.Time // when its connection broke while it waited for news; zero: it did not
 	leases   map[andon.TaskID]leaseWatch
 	revision int64         // position of the newest event that concerns the agent
 	news     chan struct{} // closed and replaced when revision grows
@@ -83,6 +87,7 @@ func (e *Engine) Work(ctx context.Context, agent andon.AgentName, request andon.
 		case <-wait.C:
 			return e.workFor(ctx, agent)
 		case <-ctx.Done():
+			e.agents.hangUp(agent, request.Epoch, e.now())
 			return andon.Work{}, andon.Errorf(andon.KindTimeout, "the request for work was given up").Because(ctx.Err())
 		case <-e.ended:
 			return andon.Work{}, errStopped()
@@ -147,8 +152,19 @@ func (a *agents) hear(agent andon.AgentName, epoch int64, now time.Time) (revisi
 		return 0, nil, andon.Errorf(andon.KindConflict, "agent %s is not connected with epoch %d", agent, epoch).
 			WithHint("the agent must say hello again; if this repeats, two agents use the same name")
 	}
-	w.heard = now
+	w.heard, w.hungUp = now, time.Time{}
 	return w.revision, w.news, nil
+}
+
+// hangUp notes that the agent let go of the connection on which it waited for news: unless it asks
+// again soon, it counts as lost without the whole term of one that is only silent. Every sign of
+// life makes up for it.
+func (a *agents) hangUp(agent andon.AgentName, epoch int64, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if w := a.byName[agent]; w != nil && w.epoch == epoch {
+		w.hungUp = now
+	}
 }
 
 // logs reports whether the agent was allowed to write to a log since its work last changed.
@@ -213,7 +229,7 @@ func (a *agents) note(events []andon.Event, s *line.State, now time.Time) {
 		switch body := event.Body.(type) {
 		case andon.AgentConnected:
 			w := a.watch(body.Agent)
-			w.epoch, w.heard = body.Epoch, now
+			w.epoch, w.heard, w.hungUp = body.Epoch, now, time.Time{}
 			w.wake(event.Seq)
 		case andon.AgentLost:
 			delete(a.byName, body.Agent)
@@ -278,9 +294,8 @@ func (a *agents) overdue(now time.Time) (verbs []line.Verb, next time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for name, w := range a.byName {
-		term := w.heard.Add(a.timeout)
+		term, reason := w.term(a.timeout)
 		if !now.Before(term) {
-			reason := fmt.Sprintf("not heard of for %s", a.timeout)
 			verbs = append(verbs, line.LoseAgent{Agent: name, Epoch: w.epoch, Reason: reason})
 			continue
 		}
@@ -294,6 +309,29 @@ func (a *agents) overdue(now time.Time) (verbs []line.Verb, next time.Time) {
 		}
 	}
 	return verbs, next
+}
+
+// term returns until when the agent counts as there, and why it does not any more after that.
+func (w *agentWatch) term(timeout time.Duration) (time.Time, string) {
+	term := w.heard.Add(timeout)
+	if !w.hungUp.IsZero() && w.hungUp.Add(hangUpTerm).Before(term) {
+		return w.hungUp.Add(hangUpTerm), fmt.Sprintf("its connection broke, and it did not come back within %s", hangUpTerm)
+	}
+	return term, fmt.Sprintf("not heard of for %s", timeout)
+}
+
+// leap gives every agent a new term, as after a restart, and every lease what was left of its own:
+// the clock was set, or the engine could not look at it for so long, that nobody knows who was
+// silent meanwhile. by is how far the clock went, which may be back.
+func (a *agents) leap(by time.Duration, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, w := range a.byName {
+		w.heard, w.hungUp = now, time.Time{}
+		for task, lease := range w.leases {
+			w.leases[task] = leaseWatch{lease.token, lease.deadline.Add(by)}
+		}
+	}
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -57,8 +57,9 @@ type Engine struct {
 	snapshotAt   andon.Seq
 	snapshotting chan struct{} // holds one value while a snapshot is being saved
 	broken       error         // why the last append failed; nil: it did not
-	woke         time.Time     // when the engine last acted by itself
 	brokenAt     time.Time     // when it did
+	looked       time.Time     // when the engine last looked at its clock
+	setBack      bool          // the clock was set back: deadlines may be far away now, so the line looks again
 }
 
 // A Result is what a committed command did.
@@ -193,7 +194,7 @@ func (e *Engine) serve(ctx context.Context, batch []request) {
 		}
 		return
 	}
-	now := e.now()
+	now := e.look()
 	var events []andon.Event
 	answers := make([]answer, len(batch))
 	spans := make([][2]int, len(batch))

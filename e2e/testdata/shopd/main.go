@@ -58,7 +58,11 @@ func main() {
 		respond(w, r)
 	})
 	mux.HandleFunc("/", respond)
-	server := &http.Server{Addr: "127.0.0.1:" + strings.TrimSpace(port), Handler: mux}
+	at := os.Getenv("HOST")
+	if at == "" {
+		at = "127.0.0.1"
+	}
+	server := &http.Server{Addr: at + ":" + strings.TrimSpace(port), Handler: mux}
 	go func() {
 		<-ctx.Done()
 		ending, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -1,0 +1,59 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// awayWithin bounds how long the plant may take to say that an agent whose process ended is away.
+const awayWithin = 25 * time.Second
+
+// TestFault_AgentKilled: nobody notices but status, which says that the agent is away; a version
+// goes to the hosts that are there, and the host does what it missed when its agent is back.
+func TestFault_AgentKilled(t *testing.T) {
+	t.Parallel()
+	p := startPlant(t)
+	one, two := p.startHost("one", station{}), p.startHost("two", station{})
+	p.production("hosts: {names: [one, two]}\nedge: {names: [local]}\n")
+	shop := p.newShop()
+	shop.shipFirst()
+	l := p.newLoad("shop.localhost", shopping)
+	before := one.copies("production")
+	if len(before) != 1 || len(two.copies("production")) != 1 {
+		t.Fatalf("the copies are not spread: %+v, %+v", before, two.copies("production"))
+	}
+
+	one.kill()
+	killed := time.Now()
+	agent := p.knows("one", false, awayWithin)
+	t.Logf("after %s the plant says: agent one is away: %s", time.Since(killed).Round(time.Second), agent.Reason)
+	p.andon("status").wants(t, done, "andon status").says(t, "away", agent.Reason)
+	if !before[0].alive() {
+		t.Error("the copy ended with its agent")
+	}
+	waitForRequests(t, l, 100)
+	second := shop.ship("While one is away", files{"files/answer.txt": "hello 2\n"})
+	if n := len(two.copies("production")); n != 2 {
+		t.Errorf("host two has %d copies of version %d; want both", n, second)
+	}
+	if !before[0].alive() {
+		t.Error("somebody ended the copy of an agent that is away")
+	}
+
+	one.start()
+	p.knows("one", true, 10*time.Second)
+	until(t, 30*time.Second, "the host that is back ends what is not wanted any more", func() error {
+		if left := one.copies("production"); len(left) > 0 {
+			return fmt.Errorf("%d copies run", len(left))
+		}
+		return nil
+	})
+	shop.ship("After it is back", files{"files/answer.txt": "hello 3\n"})
+	if len(one.copies("production")) != 1 || len(two.copies("production")) != 1 {
+		t.Error("the next version is not spread over both hosts")
+	}
+	l.stop()
+	l.intact()
+	l.balances(p, "shop", "production")
+}
