@@ -14,11 +14,13 @@ type program struct {
 	Check checkCmd `cmd:"" group:"write" help:"Say what is wrong with an andon.yaml."`
 	Run   runCmd   `cmd:"" group:"write" help:"Run the commit stage of this working tree, here."`
 
-	Status statusCmd `cmd:"" group:"see" help:"What is live, what is on its way, what stands still."`
-	Why    whyCmd    `cmd:"" group:"see" help:"Why something does not move, and how to go on."`
-	Wait   waitCmd   `cmd:"" group:"see" help:"Wait until a version is built, certified, live, …"`
-	Log    logCmd    `cmd:"" group:"see" help:"The output of jobs and of running copies."`
-	Audit  auditCmd  `cmd:"" group:"see" help:"Everything that happened; and whether the record of it is intact."`
+	Status   statusCmd   `cmd:"" group:"see" help:"What is live, what is on its way, what stands still."`
+	Why      whyCmd      `cmd:"" group:"see" help:"Why something does not move, and how to go on."`
+	Wait     waitCmd     `cmd:"" group:"see" help:"Wait until a version is built, certified, live, …"`
+	Log      logCmd      `cmd:"" group:"see" help:"The output of jobs and of running copies."`
+	Flow     flowCmd     `cmd:"" group:"see" help:"Where the time between commit and production goes."`
+	Measures measuresCmd `cmd:"" group:"see" help:"The figures of DORA, and those that this plant promises."`
+	Audit    auditCmd    `cmd:"" group:"see" help:"Everything that happened; and whether the record of it is intact."`
 
 	Promote  promoteCmd  `cmd:"" group:"move" help:"Let a version into a stage that waits for a person."`
 	Deploy   deployCmd   `cmd:"" group:"move" help:"Make a version live in an environment."`

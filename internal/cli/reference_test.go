@@ -28,7 +28,7 @@ func forms() map[string]any {
 		"audit list": &struct {
 			Entries []api.Entry `json:"entries"`
 		}{},
-		"audit verify": &verification{},
+		"audit verify": &verification{}, "flow": &api.Flow{}, "flow SERVICE@VERSION": &api.ChangeFlow{}, "measures": &api.Measures{},
 		"service list": &struct {
 			Services []api.Service `json:"services"`
 		}{},

@@ -12,8 +12,11 @@ func (f *Flow) Sentence() string {
 	if !ok {
 		return ""
 	}
-	where := " while no version carried the change"
-	if step.Stage != "" {
+	where := ""
+	switch {
+	case step.Stage == "":
+		where = " while no version carried the change"
+	case part.Cause != Push:
 		where = " of stage " + string(step.Stage)
 	}
 	return fmt.Sprintf("Most of the time to production, %s, is %s%s: %s for half of the changes.",
