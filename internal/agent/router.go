@@ -129,6 +129,9 @@ func routesFor(agent andon.AgentName, desired []andon.Desired, copies map[andon.
 		for _, t := range d.Route.Targets {
 			weights[t.Instance] = max(t.Weight, 1)
 		}
+		if d.Route.Requests.Sticky {
+			route.Sticky = andon.StickyCookie
+		}
 		for _, c := range d.Copies {
 			s := copies[c.ID]
 			if s.Address == "" || c.Agent != agent && !all {
@@ -141,6 +144,8 @@ func routesFor(agent andon.AgentName, desired []andon.Desired, copies map[andon.
 				route.Draining = append(route.Draining, target)
 			}
 		}
+		route.MaxBody = d.Route.Requests.MaxBody
+		route.MaxInFlight = d.Route.Requests.InFlight * int64(len(route.Targets))
 		routes = append(routes, route)
 	}
 	return routes

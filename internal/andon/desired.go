@@ -32,6 +32,8 @@ type Route struct {
 	// before there were several hosts: each agent that has copies, with its own alone.
 	Edges  []AgentName  `json:"edges,omitempty"`
 	Ledger DeploymentID `json:"ledger"` // the deployment that requests are counted for
+	// Requests are those of the release that the route belongs to.
+	Requests Requests `json:"requests,omitzero"`
 }
 
 // A Target is a copy in a route, with its share of the traffic.

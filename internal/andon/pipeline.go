@@ -68,6 +68,7 @@ type Run struct {
 	Instances int               `json:"instances"`
 	Drain     time.Duration     `json:"drain_ns"` // how long requests in flight may take to end
 	Stop      time.Duration     `json:"stop_ns"`  // from SIGTERM to SIGKILL
+	Requests  Requests          `json:"requests,omitzero"`
 }
 
 // Health says how a copy shows that it works. A worker without a port is healthy when

@@ -19,6 +19,7 @@ type RunSpec struct {
 	Instances int               `json:"instances"`
 	Drain     time.Duration     `json:"drain_ns"`
 	Stop      time.Duration     `json:"stop_ns"`
+	Requests  Requests          `json:"requests,omitzero"`
 	Limits    Limits            `json:"limits,omitzero"` // of the environment
 }
 
@@ -38,7 +39,7 @@ func (p *Pipeline) RunSpecFor(env EnvironmentName) (RunSpec, bool) {
 	r := p.Run
 	spec := RunSpec{
 		Command: r.Command, Port: r.Port, Health: r.Health,
-		Instances: r.Instances, Drain: r.Drain, Stop: r.Stop,
+		Instances: r.Instances, Drain: r.Drain, Stop: r.Stop, Requests: r.Requests,
 	}
 	if len(r.Env) > 0 {
 		spec.Env = maps.Clone(r.Env)

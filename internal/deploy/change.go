@@ -38,6 +38,9 @@ func (v *view) remove(gone []andon.Copy) *andon.Desired {
 func (v *view) route(ids []andon.InstanceID) *andon.Desired {
 	d := v.Desired.Clone()
 	r := andon.Route{Hosts: v.Plan.Hosts, Edges: v.Plan.Edges, Ledger: v.Plan.ID}
+	if v.release != nil {
+		r.Requests = v.release.Spec.Requests
+	}
 	for _, id := range ids {
 		r.Targets = append(r.Targets, andon.Target{Instance: id, Weight: 1})
 	}

@@ -22,7 +22,7 @@ var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 func release(n andon.VersionNumber, instances int) andon.Release {
 	spec := andon.RunSpec{
 		Port: 80, Instances: instances, Drain: 10 * time.Second, Stop: 10 * time.Second,
-		Health: andon.Health{Start: 30 * time.Second},
+		Health: andon.Health{Start: 30 * time.Second}, Requests: andon.Requests{InFlight: int64(n)},
 	}
 	return andon.Release{
 		Version: n, Artifact: andon.Digest(fmt.Sprintf("sha256:%064d", n)), Config: spec.Hash(), Spec: spec,

@@ -271,5 +271,8 @@ func (w *world) checkEnd(s Step) {
 		return
 	}
 	w.want(n == want.Spec.Instances, "ends with %d copies instead of %d", n, want.Spec.Instances)
+	if r := w.in.Desired.Route; r != nil {
+		w.want(r.Requests == want.Spec.Requests, "ends with the limits of another release than %s", want.Version)
+	}
 	w.want(s.Attention == "" || w.in.Reverting, "succeeds and needs attention: %s", s.Attention)
 }

@@ -102,6 +102,11 @@ func buildRun(n *form.Node) *andon.Run {
 		Instances: n.Get("instances").Integer(andon.DefaultInstances),
 		Drain:     n.Get("drain").Duration(andon.DefaultDrain),
 		Stop:      n.Get("stop").Duration(andon.DefaultStop),
+		Requests: andon.Requests{
+			MaxBody:  n.Get("requests").Get("max_body").Size(0),
+			InFlight: int64(n.Get("requests").Get("in_flight").Integer(0)),
+			Sticky:   n.Get("requests").Get("sticky") != nil,
+		},
 	}
 }
 

@@ -28,7 +28,7 @@ var homes = map[string]string{
 	"grants": "an item of stages", "health": "run", "instances": "run", "jobs": "commit, or an item of stages",
 	"junit": "reports", "needs": "a job", "port": "run", "reports": "a job", "run": "the top level",
 	"service": "the top level", "smoke": "the top level", "stages": "the top level", "status": "an http check",
-	"steps": "a job", "stop": "run",
+	"steps": "a job", "stop": "run", "requests": "run", "max_body": "run.requests", "in_flight": "run.requests", "sticky": "run.requests",
 }
 
 func pipelineShape() form.Object {
@@ -123,6 +123,18 @@ func runShape() form.Object {
 			{Key: "drain", Shape: form.Span{Least: 0, Most: time.Hour}, Doc: "how long requests in flight may take to end; default 10s"},
 			{Key: "stop", Shape: form.Span{Least: 0, Most: time.Hour}, Doc: "from SIGTERM to SIGKILL; default 10s"},
 			{Key: "env", Shape: envShape(), Doc: "environment variables of every copy"},
+			{Key: "requests", Shape: requestsShape(), Doc: "which requests the copies get"},
+		},
+	}
+}
+
+func requestsShape() form.Object {
+	return form.Object{
+		Example: "write {max_body: 50MB, in_flight: 200}",
+		Fields: []form.Field{
+			{Key: "max_body", Shape: form.Size{Least: 1000, Most: 1 << 40}, Doc: "the largest body of one request; a larger one gets 413; default: no limit"},
+			{Key: "in_flight", Shape: form.Whole{Least: 1, Most: 1_000_000}, Doc: "how many requests each copy has at once; those beyond get 503; default: no limit"},
+			{Key: "sticky", Shape: form.Choice{Words: []string{"cookie"}}, Doc: "keeps a client at one copy by a cookie; default: no client is kept"},
 		},
 	}
 }

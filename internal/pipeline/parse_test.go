@@ -94,7 +94,7 @@ func TestParse_ReadsEveryKey(t *testing.T) {
 			Command: []string{"./shop", "-v", "8080", "true", ""}, Port: 8080,
 			Env:       map[string]string{"LOG": "info"},
 			Health:    andon.Health{Path: "/healthz?full=1", Interval: 2 * time.Second, Timeout: 500 * time.Millisecond, Start: 90 * time.Second},
-			Instances: 2, Drain: 0, Stop: 20 * time.Second,
+			Instances: 2, Drain: 0, Stop: 20 * time.Second, Requests: andon.Requests{MaxBody: 50_000_000, InFlight: 200, Sticky: true},
 		},
 		Smoke: []andon.Check{
 			{HTTP: &andon.HTTPCheck{Path: "/", Status: 204, Contains: "ok: yes"}},

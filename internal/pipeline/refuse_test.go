@@ -117,6 +117,11 @@ var refusals = []refusal{
 	{"instances in quotes", running + "  instances: \"3\"\n", []string{`6:14: run.instances must be a whole number from 1 to 100, not the text "3" => write it without quotes`}, refusesToo},
 	{"no instances", running + "  instances: 0\n", []string{"6:14: run.instances must be a whole number from 1 to 100, not 0 => write a whole number from 1 to 100"}, refusesToo},
 	{"half an instance", running + "  instances: 1.5\n", []string{"6:14: run.instances must be a whole number from 1 to 100, not 1.5 => write a whole number from 1 to 100"}, refusesToo},
+	{"a size without a unit", running + "  requests: {max_body: 50}\n", []string{"6:24: run.requests.max_body needs a unit: 50 => write 50KB, 50MB or 50GB"}, refusesToo},
+	{"a size in another unit", running + "  requests: {max_body: 50m}\n", []string{`6:24: run.requests.max_body must be a size such as 512KB, 50MB or 2GiB, not the text "50m" => the units are KB, MB and GB of 1000, and KiB, MiB and GiB of 1024`}, refusesToo},
+	{"a size too large", running + "  requests: {max_body: 2000GiB}\n", []string{`6:24: run.requests.max_body must be from 1KB to 1024GiB, not "2000GiB" => write a size from 1KB to 1024GiB`}, cannotSee},
+	{"a size beyond numbers", running + "  requests: {max_body: 99999999999999999999GB}\n", []string{`6:24: run.requests.max_body must be from 1KB to 1024GiB, not "99999999999999999999GB" => write a size from 1KB to 1024GiB`}, cannotSee},
+	{"sticky by something else", running + "  requests: {sticky: address}\n", []string{`6:22: run.requests.sticky must be cookie, not the text "address" => write cookie`}, refusesToo},
 
 	// Variables.
 	{"PORT", running + "  env: {PORT: 80}\n", []string{`6:9: run.env: "PORT" is reserved: Andon sets it itself => use letters, digits and _, and neither PORT nor names that begin with ANDON, which Andon sets itself`}, refusesToo},
@@ -147,6 +152,7 @@ var refusals = []refusal{
 	{"a command without a program", "service: shop\ncommit: {jobs: {build: {steps: [make]}}, artifact: {path: .}}\nrun: {command: ['', x]}\n", []string{"3:17: run.command[0] is empty => write the program first"}, cannotSee},
 	{"an empty command", "service: shop\ncommit: {jobs: {build: {steps: [make]}}, artifact: {path: .}}\nrun: {command: []}\n", []string{"3:16: run.command has no argument => write the program and its arguments"}, refusesToo},
 	{"a health path of a worker", "service: shop\ncommit: {jobs: {build: {steps: [make]}}, artifact: {path: .}}\nrun: {command: ./shop, health: {path: /}}\n", []string{"3:33: run.health.path needs run.port: a worker without a port cannot be asked => add port: to run, or remove the path"}, cannotSee},
+	{"requests to a worker", "service: shop\ncommit: {jobs: {build: {steps: [make]}}, artifact: {path: .}}\nrun: {command: ./shop, requests: {in_flight: 5}}\n", []string{"3:24: run.requests needs run.port: a worker without a port gets none => add port: to run, or remove the requests"}, cannotSee},
 	{"a smoke test over HTTP of a worker", "service: shop\ncommit: {jobs: {build: {steps: [make]}}, artifact: {path: .}}\nrun: {command: ./shop}\nsmoke: [{run: x}, {http: {path: /}}]\n", []string{"4:20: smoke[1].http needs run.port: a worker without a port cannot be asked => add port: to run, or use run: COMMAND here"}, cannotSee},
 	{"smoke without run", minimal + "smoke: [{run: x}]\n", []string{"3:1: smoke needs run: without it nothing is deployed that could be tested => add run:, or make the tests jobs of a stage"}, cannotSee},
 	{"a smoke test that tests nothing", running + "smoke: [{}]\n", []string{"6:9: smoke[0] tests nothing => write {http: {path: /}} or {run: COMMAND}"}, refusesToo},

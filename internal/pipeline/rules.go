@@ -37,6 +37,9 @@ func checkRun(root *form.Node, found *form.Problems) {
 	if commit := root.Get("commit"); commit != nil && commit.Kind == form.MappingNode && commit.Get("artifact") == nil {
 		found.Add(run.At, "add artifact: {path: out} to commit, with the path of what the jobs build; . is the whole checkout", "run needs an artifact: a copy is started from what the commit stage keeps")
 	}
+	if requests := run.Value.Entry("requests"); requests != nil && run.Value.Get("port") == nil {
+		found.Add(requests.At, "add port: to run, or remove the requests", "run.requests needs run.port: a worker without a port gets none")
+	}
 	if health := run.Value.Get("health").Entry("path"); health != nil && run.Value.Get("port") == nil {
 		found.Add(health.At, "add port: to run, or remove the path", "run.health.path needs run.port: a worker without a port cannot be asked")
 	}
