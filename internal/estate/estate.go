@@ -159,22 +159,6 @@ func checkRules(root *form.Node, found *form.Problems) {
 	if surge := rolling.Get("max_surge"); surge != nil && surge.Integer(1) == 0 && rolling.Get("max_unavailable").Integer(0) == 0 {
 		found.Add(surge.At, "let one of max_surge and max_unavailable be at least 1", "strategy.rolling could never replace a copy: none may be added, and none may be missing")
 	}
-	checkLimits(root, found)
-}
-
-// kept are the limits that only containers keep.
-func kept() []string { return []string{"memory", "cpu", "processes"} }
-
-// checkLimits refuses limits that nothing would keep.
-func checkLimits(root *form.Node, found *form.Problems) {
-	if root.Get("platform").Str() == andon.PlatformDocker {
-		return
-	}
-	for _, e := range root.Get("limits").All() {
-		if slices.Contains(kept(), e.Key) {
-			found.Add(e.At, "write platform: docker; processes are not limited", "limits.%s needs containers: copies here are processes", e.Key)
-		}
-	}
 }
 
 // build returns the environment that a file without problems declares.

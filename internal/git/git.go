@@ -1,5 +1,6 @@
 // Package git serves the plant's own repositories over smart HTTP, by git http-backend. A push is
-// checked before its refs move, and returns when its versions exist.
+// checked before its refs move, and returns when its versions exist; a push of the estate, when the
+// environments are what it declares.
 package git
 
 import (
@@ -18,6 +19,7 @@ import (
 	"github.com/andon-cd/andon/internal/engine"
 	"github.com/andon-cd/andon/internal/history"
 	"github.com/andon-cd/andon/internal/line"
+	"github.com/andon-cd/andon/internal/vcs"
 )
 
 const (
@@ -189,6 +191,9 @@ func (g *Git) serve(ctx context.Context, w http.ResponseWriter, r *http.Request,
 		return err
 	}
 	switch {
+	case q.push && known.source.URL != "" && q.service == andon.EstateRepository:
+		return andon.Errorf(andon.KindRefused, "the estate comes from the repository %s", vcs.Redacted(known.source.URL)).
+			WithHint("push there: the plant follows it; `andon estate unfollow` ends that")
 	case q.push && known.source.URL != "":
 		return andon.Errorf(andon.KindRefused, "%s comes from the repository %s", q.service, known.source.URL).
 			WithHint("push there: the plant watches it")
@@ -198,6 +203,9 @@ func (g *Git) serve(ctx context.Context, w http.ResponseWriter, r *http.Request,
 		return g.backend(ctx, w, r, run{dir: g.dir(q.service), what: q.what})
 	case q.push:
 		return g.backend(ctx, w, r, run{dir: g.empty, what: q.what})
+	case q.service == andon.EstateRepository:
+		return andon.Errorf(andon.KindNotFound, "nobody has pushed an estate yet").
+			WithHint("git push %s/git/%s.git %s", g.Address(), q.service, estateTrunk)
 	default:
 		return andon.Errorf(andon.KindNotFound, "there is no service %s", q.service).
 			WithHint("push it first, or see `andon service list`")
@@ -206,13 +214,20 @@ func (g *Git) serve(ctx context.Context, w http.ResponseWriter, r *http.Request,
 
 // knowledge is what the plant knows of a service before a request is served.
 type knowledge struct {
-	there  bool // the line knows the service
+	there  bool // the line knows the service, as it always knows the estate
 	source andon.Source
 	exists bool // its repository is on disk
 }
 
 func (g *Git) look(ctx context.Context, service andon.ServiceName) (k knowledge, err error) {
 	err = g.Engine.View(ctx, func(s *line.State) {
+		if service == andon.EstateRepository {
+			k.there, k.source.Trunk = true, estateTrunk
+			if s.Followed != nil {
+				k.source = s.Followed.Source
+			}
+			return
+		}
 		if known, ok := s.Services[service]; ok {
 			k.there, k.source = true, known.Source
 		}

@@ -28,6 +28,7 @@ type push struct {
 	trunk   string // of the service; empty until a first push says it
 
 	read    map[move]line.Push // what pre-receive read of each tip
+	estate  *intake.Estate     // of the estate: what pre-receive read of its trunk; nil: that does not move
 	turn    func()             // ends this push's turn; nil: it has none
 	checked bool               // pre-receive said yes, and post-receive has not asked yet
 }
@@ -204,6 +205,9 @@ func (p *push) checkMove(ctx context.Context, m move, quarantine []string, envir
 				WithHint("undo commits with `git revert`, and push without --force")
 		}
 	}
+	if p.service == andon.EstateRepository {
+		return p.checkEstate(ctx, repo, m, branch)
+	}
 	tip := intake.Tip{Service: p.service, Branch: branch, Commit: m.new, Parent: m.old}
 	announced, problems, err := intake.Read(ctx, repo, tip, environments)
 	if err != nil {
@@ -227,6 +231,9 @@ func (p *push) accept(ctx context.Context, q question) (string, error) {
 		if err := p.place(ctx); err != nil {
 			return "", err
 		}
+	}
+	if p.service == andon.EstateRepository {
+		return p.acceptEstate(ctx, q)
 	}
 	var text strings.Builder
 	moves := slices.Clone(q.moves)
@@ -273,7 +280,7 @@ func (p *push) takeBack(ctx context.Context, moves []move, cause error) error {
 	p.git.Log.Error("a push could not be recorded", "service", p.service, "err", cause)
 	if andon.KindOf(cause) == andon.KindTimeout {
 		return andon.Errorf(andon.KindTimeout, "the plant was too slow to record the push").
-			WithHint("see with `andon status %s` whether it has the version; if not, restart the plant", p.service)
+			WithHint("see with `%s` whether it has it; if not, restart the plant", p.seen())
 	}
 	if p.fresh {
 		p.git.dropNew(p.dir)
@@ -285,6 +292,14 @@ func (p *push) takeBack(ctx context.Context, moves []move, cause error) error {
 		}
 	}
 	return e
+}
+
+// seen returns the command that shows what the plant has of the push.
+func (p *push) seen() string {
+	if p.service == andon.EstateRepository {
+		return "andon estate"
+	}
+	return "andon status " + string(p.service)
 }
 
 // actor returns who pushed, as the journal names it: by the address of the tip's author.

@@ -21,8 +21,8 @@ import (
 const removedAge = 30 * 24 * time.Hour
 
 // Reconcile makes the repositories and the line agree after a crash: a tip that was pushed and
-// never recorded becomes a version, the repository of a removed service is put aside. It is
-// called at start, before pushes are served, once the history has caught up.
+// never recorded becomes a version, or is applied if it is the estate's; the repository of a
+// removed service is put aside. It is called at start, before pushes are served, once the history has caught up.
 func (g *Git) Reconcile(ctx context.Context) error {
 	entries, err := os.ReadDir(g.Dir)
 	if err != nil {
@@ -31,12 +31,15 @@ func (g *Git) Reconcile(ctx context.Context) error {
 	var failed []error
 	for _, entry := range entries {
 		name, ok := strings.CutSuffix(entry.Name(), ".git")
-		if !ok || !andon.ValidName(name) {
+		if !ok || !andon.ValidName(name) || andon.ServiceName(name) == andon.EstateRepository {
 			continue
 		}
 		if err := g.reconcile(ctx, andon.ServiceName(name)); err != nil {
 			failed = append(failed, fmt.Errorf("the repository of %s: %w", name, err))
 		}
+	}
+	if err := g.reconcileEstate(ctx); err != nil {
+		failed = append(failed, fmt.Errorf("the repository of the estate: %w", err))
 	}
 	return errors.Join(append(failed, g.dropRemoved())...)
 }

@@ -1,5 +1,5 @@
 // Package intake reads a commit the way the line wants to know it: who made it, and the pipeline
-// in its andon.yaml or what is wrong with that.
+// in its andon.yaml or what is wrong with that. It reads the commits of the estate, too.
 package intake
 
 import (
