@@ -17,12 +17,15 @@ import (
 	"github.com/andon-cd/andon/internal/platform/platformtest"
 )
 
-// TestMain lets the test binary be the agent that is killed: with crashDir set, it starts
-// copies until it dies.
+// TestMain lets the test binary be the agent that is killed: with a directory set, it starts
+// copies until it dies. It also is a copy that makes processes until it is ended.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("PROCESS_TEST_CRASH_DIR"); dir != "" {
 		startUntilKilled(dir, os.Getenv("PROCESS_TEST_CRASH_STEP"))
 		return
+	}
+	if os.Getenv("PROCESS_TEST_FORK") != "" {
+		forkUntilKilled()
 	}
 	os.Exit(m.Run())
 }
@@ -96,7 +99,7 @@ func marked(t *testing.T, dir string) map[int]string {
 }
 
 func TestCrash_BeforeTheRecordRunsNothing(t *testing.T) {
-	for _, step := range []string{"record", "let"} {
+	for _, step := range []string{"admit", "record", "let"} {
 		t.Run(step, func(t *testing.T) {
 			dir := t.TempDir()
 			crash(t, dir, step, 0)
@@ -110,7 +113,7 @@ func TestCrash_BeforeTheRecordRunsNothing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := map[string]int{"record": 0, "let": 1}[step]; len(list) != want {
+			if want := map[string]int{"admit": 0, "record": 0, "let": 1}[step]; len(list) != want {
 				t.Fatalf("List returned %+v, want %d copies", list, want)
 			}
 			for _, inst := range list {

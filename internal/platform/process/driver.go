@@ -6,7 +6,8 @@
 // then, and exits if the pipe closes. A crash at any point therefore leaves no process that
 // List does not know.
 //
-// It does not keep the limits of a specification: whoever needs them runs containers.
+// The limits of a specification are kept by package confine, from before the program runs. A
+// copy whose limits this host cannot keep is not started.
 package process
 
 import (
@@ -24,6 +25,7 @@ import (
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/platform"
 	"github.com/andon-cd/andon/internal/platform/copylog"
+	"github.com/andon-cd/andon/internal/platform/process/confine"
 )
 
 // Config says where a Driver keeps its copies and where their artifacts come from.
@@ -37,6 +39,8 @@ type Config struct {
 	// Environ is what every copy has in its environment beneath its own: PATH, HOME, LANG and
 	// USER. Nil: those that this process has.
 	Environ map[string]string
+	// Warden keeps the limits of copies. Nil: what this host has for it.
+	Warden confine.Warden
 	// LogLimit bounds the bytes that the log of one copy takes on disk, but for what it writes
 	// within two seconds. When it is passed, the newest quarter is kept. 0: copylog.DefaultLimit.
 	LogLimit int64
@@ -81,6 +85,9 @@ func Open(config Config) (*Driver, error) {
 	}
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
+	}
+	if config.Warden == nil {
+		config.Warden = confine.For(dir)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("process: %w", err)
@@ -138,8 +145,10 @@ func (d *Driver) adopt() error {
 			p.close()
 			continue
 		}
+		s.cell = d.config.Warden.Find(id, p.PID)
 		d.supervise(s, p)
 	}
+	d.config.Warden.Sweep(func(id andon.InstanceID) bool { return d.copies[id] != nil })
 	return nil
 }
 
@@ -163,15 +172,21 @@ func (d *Driver) watch(s *supervised, p *proc) {
 		return
 	}
 	s.mu.Lock()
-	ending := s.ending
+	ending, cell, limits := s.ending, s.cell, s.record.Spec.Limits
 	s.mu.Unlock()
+	kills, atLimit := cell.Killed() // now: what says so may go with the process
 	if !ending {
 		// What the copy has left behind would hold its port. It goes before the process is
 		// reaped, as long as its session's number cannot be another's.
+		cell.Kill()
 		killAll(p.PID, d.mark(s.id))
 	}
 	exit := p.reap()
 	p.close()
+	if kills > 0 {
+		exit = outOfMemory(exit, limits, atLimit)
+	}
+	cell.Remove()
 
 	// The record is written while the copy still counts as running: the next process of the
 	// copy, whose record must win, is started only after that.

@@ -51,7 +51,7 @@ func (d *Driver) Stop(ctx context.Context, id andon.InstanceID, grace time.Durat
 // end ends all processes of a copy. The caller has its turn.
 func (d *Driver) end(ctx context.Context, s *supervised, grace time.Duration) error {
 	s.mu.Lock()
-	p, ended := s.process, s.ended
+	p, ended, cell := s.process, s.ended, s.cell
 	s.ending = p != nil
 	s.mu.Unlock()
 	session := 0
@@ -61,6 +61,8 @@ func (d *Driver) end(ctx context.Context, s *supervised, grace time.Duration) er
 			return err
 		}
 	}
+	cell.Kill()
+	defer cell.Remove()
 	if left := killAll(session, d.mark(s.id)); left > 0 {
 		return andon.Errorf(andon.KindUnavailable, "%d processes of copy %s do not end", left, s.id)
 	}

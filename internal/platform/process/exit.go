@@ -5,6 +5,9 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/platform/process/confine"
 )
 
 // exitText says in words how a process ended.
@@ -19,6 +22,16 @@ func exitText(ws syscall.WaitStatus) string {
 	default:
 		return fmt.Sprintf("exit status %d", ws.ExitStatus())
 	}
+}
+
+// outOfMemory adds to how a copy ended that the kernel has killed a process of it to get memory:
+// its limit was reached, or that of all copies together, or the host's.
+func outOfMemory(exit string, limits andon.Limits, atLimit bool) string {
+	why := "the memory for copies on this host was used up"
+	if limits.Memory > 0 && atLimit {
+		why = "it reached its memory limit of " + confine.Bytes(limits.Memory)
+	}
+	return exit + ": " + why
 }
 
 // How a copy ended of which nobody can say more.

@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -16,11 +17,16 @@ import (
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/platform"
 	"github.com/andon-cd/andon/internal/platform/copylog"
+	"github.com/andon-cd/andon/internal/platform/process/confine"
 )
 
-// launcher holds the program of a copy back until its record is on disk. The program takes
-// the shell's place, so it keeps the process ID and start time that the record names.
-const launcher = `read -r go <&3 && [ "$go" = go ] || exit 0; exec "$@" 3<&-`
+// launcher says that it is there, and holds the program of a copy back until its record is on
+// disk. The program takes the shell's place, so it keeps the process ID and start time that
+// the record names.
+const launcher = `echo ready >&4; exec 4>&-; read -r go <&3 && [ "$go" = go ] || exit 0; exec "$@" 3<&-`
+
+// readyTimeout is how long a copy's process may take until it waits to be let go.
+const readyTimeout = 30 * time.Second
 
 // Start implements platform.Platform.
 func (d *Driver) Start(ctx context.Context, spec platform.Spec) (platform.Instance, error) {
@@ -34,6 +40,10 @@ func (d *Driver) Start(ctx context.Context, spec platform.Spec) (platform.Instan
 	defer release()
 	if inst, ok := s.instance(); ok && inst.Running {
 		return inst, nil
+	}
+	if lacks := d.config.Warden.Lacks(spec.Limits); lacks != "" {
+		return platform.Instance{}, andon.Errorf(andon.KindRefused, "copy %s cannot be kept within %s", spec.ID, lacks).
+			WithHint("Run the agent as root on Linux, choose platform docker, or take the limits out of the environment in the estate.")
 	}
 	dir, err := d.config.Artifacts(ctx, spec.Service, spec.Artifact)
 	if err != nil {
@@ -80,26 +90,39 @@ func (d *Driver) launch(s *supervised, spec platform.Spec, dir string, env map[s
 	}
 	defer hold.Close()
 	defer let.Close()
+	ready, tell, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer ready.Close()
+	defer tell.Close()
 
+	argv := d.config.Warden.Command(spec.ID, spec.Limits, append([]string{"/bin/sh", "-c", launcher, "andon-copy"}, spec.Command...))
 	//nolint:noctx // a copy outlives whoever starts it
-	cmd := exec.Command("/bin/sh", append([]string{"-c", launcher, "andon-copy"}, spec.Command...)...)
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = dir
 	cmd.Env = make([]string, 0, len(env))
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		cmd.Env = append(cmd.Env, k+"="+env[k])
 	}
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.ExtraFiles = []*os.File{hold}
+	cmd.ExtraFiles = []*os.File{hold, tell}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+	tell.Close()
+	d.beforeStep("admit")
+	cell, err := d.admit(spec, cmd.Process.Pid, ready)
 	d.beforeStep("record")
-
-	p, err := d.record(s, spec, cmd.Process.Pid)
+	var p *proc
+	if err == nil {
+		p, err = d.record(s, spec, cmd.Process.Pid, cell)
+	}
 	if err != nil {
-		let.Close() // the child exits
+		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		cell.Remove()
 		return err
 	}
 	d.beforeStep("let")
@@ -114,8 +137,19 @@ func (d *Driver) launch(s *supervised, spec platform.Spec, dir string, env map[s
 	return nil
 }
 
+// admit puts the process of a copy under its limits, once it waits.
+func (d *Driver) admit(spec platform.Spec, pid int, ready *os.File) (*confine.Cell, error) {
+	if err := ready.SetReadDeadline(time.Now().Add(readyTimeout)); err != nil {
+		return nil, err
+	}
+	if n, err := ready.Read(make([]byte, 1)); n == 0 {
+		return nil, fmt.Errorf("its process does not get ready, and its log may say why: %w", err)
+	}
+	return d.config.Warden.Admit(spec.ID, pid, spec.Limits)
+}
+
 // record writes down, durably, which process is the copy's, and returns it.
-func (d *Driver) record(s *supervised, spec platform.Spec, pid int) (*proc, error) {
+func (d *Driver) record(s *supervised, spec platform.Spec, pid int, cell *confine.Cell) (*proc, error) {
 	id, err := identify(pid)
 	if err != nil {
 		return nil, err
@@ -130,7 +164,7 @@ func (d *Driver) record(s *supervised, spec platform.Spec, pid int) (*proc, erro
 		return nil, err
 	}
 	s.mu.Lock()
-	s.record = &rec
+	s.record, s.cell = &rec, cell
 	s.mu.Unlock()
 	return p, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/platform"
+	"github.com/andon-cd/andon/internal/platform/process/confine"
 )
 
 // A supervised is what the driver knows of one copy.
@@ -17,6 +18,7 @@ type supervised struct {
 	mu      sync.Mutex
 	record  *record       // nil: never started
 	process *proc         // nil: does not run
+	cell    *confine.Cell // what holds the process and its children; nil: nothing
 	ended   chan struct{} // closed when process has ended
 	ending  bool          // somebody is ending it: no exit is delivered
 }

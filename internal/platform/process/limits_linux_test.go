@@ -1,0 +1,217 @@
+package process
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/platform"
+	"github.com/andon-cd/andon/internal/platform/platformtest"
+	"github.com/andon-cd/andon/internal/platform/process/confine"
+)
+
+// bounded starts a copy with limits, and skips the test where this host cannot keep them.
+func bounded(t *testing.T, d *Driver, id andon.InstanceID, limits andon.Limits, command []string) {
+	t.Helper()
+	if lacks := d.config.Warden.Lacks(limits); lacks != "" {
+		t.Skip("this host cannot keep a copy within", lacks)
+	}
+	spec := platformtest.Spec(id, command)
+	spec.Limits = limits
+	if _, err := d.Start(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Stop(context.Background(), id, 0); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func testDriver(t *testing.T) *Driver {
+	t.Helper()
+	d := openDriver(t, t.TempDir(), t.TempDir())
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+// exitOf waits until a copy has ended by itself, and returns how.
+func exitOf(t *testing.T, d *Driver, id andon.InstanceID) string {
+	t.Helper()
+	for overdue := time.After(20 * time.Second); ; {
+		select {
+		case ended := <-d.Exits():
+			if ended != id {
+				continue
+			}
+		case <-overdue:
+			t.Fatalf("copy %s did not end", id)
+		}
+		list, err := d.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, inst := range list {
+			if inst.ID == id {
+				return inst.Exit
+			}
+		}
+		t.Fatalf("copy %s is not listed", id)
+	}
+}
+
+func TestLimits_CopyThatTakesTooMuchMemoryIsKilledAndSaysSo(t *testing.T) {
+	d := testDriver(t)
+	bounded(t, d, "other", andon.Limits{}, []string{"sleep", "1000"})
+	// tail keeps the last line of what has no lines.
+	bounded(t, d, "hungry", andon.Limits{Memory: 32 << 20}, []string{"tail", "/dev/zero"})
+	if got, want := exitOf(t, d, "hungry"), "killed by SIGKILL: it reached its memory limit of 32 MiB"; got != want {
+		t.Errorf("it ended with %q, want %q", got, want)
+	}
+	if list, err := d.List(t.Context()); err != nil || len(list) != 2 || !list[1].Running {
+		t.Errorf("List returned %+v, %v: the other copy is to run on", list, err)
+	}
+	// The next life of the copy begins with a clean record.
+	spec := platformtest.Spec("hungry", script("kill -KILL $$"))
+	spec.Limits.Memory = 32 << 20
+	if _, err := d.Start(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	if got := exitOf(t, d, "hungry"); got != "killed by SIGKILL" {
+		t.Errorf("it ended with %q", got)
+	}
+}
+
+func TestLimits_ChildThatTakesTooMuchMemoryIsNamedToo(t *testing.T) {
+	d := testDriver(t)
+	bounded(t, d, "a", andon.Limits{Memory: 32 << 20}, script("tail /dev/zero; exit 3"))
+	// Version 2 of control groups takes the whole copy.
+	if got := exitOf(t, d, "a"); !strings.HasSuffix(got, ": it reached its memory limit of 32 MiB") {
+		t.Errorf("it ended with %q", got)
+	}
+}
+
+func TestLimits_CopyThatForksWithoutEndStaysWithinItsNumberAndCanBeEnded(t *testing.T) {
+	d := testDriver(t)
+	bounded(t, d, "a", andon.Limits{Processes: 40}, []string{"env", "PROCESS_TEST_FORK=1", os.Args[0]})
+	cell := d.copies["a"].cell
+	peers := func() int { return strings.Count(groupFile(t, cell, "pids", "cgroup.procs"), "\n") }
+	eventually(t, "it has many processes", func() bool { return peers() >= 10 })
+	if got := strings.TrimSpace(groupFile(t, cell, "pids", "pids.max")); got != "40" {
+		t.Errorf("its limit is %s", got)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	if err := d.End(ctx, "a", 0); err != nil {
+		t.Fatal(err)
+	}
+	if n := peers(); n > 0 {
+		t.Errorf("after End, %d of its processes run", n)
+	}
+}
+
+// forkUntilKilled makes processes that forget to whom they belong and leave their session.
+func forkUntilKilled() {
+	for tick := time.NewTicker(time.Millisecond); ; <-tick.C {
+		cmd := exec.Command("/bin/sleep", "1000")
+		cmd.Env = []string{}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		_ = cmd.Start() // until there is no place for one more, and then again
+	}
+}
+
+func TestLimits_ProcessorTimeIsBounded(t *testing.T) {
+	d := testDriver(t)
+	bounded(t, d, "a", andon.Limits{CPU: 100}, script("while :; do :; done"))
+	cell := d.copies["a"].cell
+	eventually(t, "it is made to wait", func() bool {
+		for line := range strings.Lines(groupFile(t, cell, "cpu", "cpu.stat")) {
+			if rest, ok := strings.CutPrefix(line, "nr_throttled "); ok && strings.TrimSpace(rest) > "0" {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func TestLimits_HoldForTheCopiesOfAnEarlierDriver(t *testing.T) {
+	dir, artifact := t.TempDir(), t.TempDir()
+	earlier := openDriver(t, dir, artifact)
+	limits := andon.Limits{Memory: 32 << 20}
+	if lacks := earlier.config.Warden.Lacks(limits); lacks != "" {
+		t.Skip("this host cannot keep a copy within", lacks)
+	}
+	spec := platformtest.Spec("a", script("while [ ! -e go ]; do sleep 0.02; done; exec tail /dev/zero"))
+	spec.Limits = limits
+	if _, err := earlier.Start(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	if err := earlier.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d := openDriver(t, dir, artifact)
+	defer d.Close()
+	defer func() { _ = d.Stop(context.Background(), "a", 0) }()
+	if err := os.WriteFile(filepath.Join(artifact, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Older kernels do not tell how another process's child ended.
+	if got := exitOf(t, d, "a"); !strings.HasSuffix(got, ": it reached its memory limit of 32 MiB") {
+		t.Errorf("it ended with %q", got)
+	}
+}
+
+func TestStart_BoundsOpenFilesAndLeavesNoMemoryImages(t *testing.T) {
+	d, _ := begin(t, script("ulimit -Hn; ulimit -c; cat /proc/self/oom_score_adj; echo end; exec sleep 1000"))
+	eventually(t, "the copy writes", func() bool { return strings.HasSuffix(logOf(t, d), "end\n") })
+	lines := strings.Split(logOf(t, d), "\n")
+	if files, err := strconv.Atoi(lines[0]); err != nil || files > confine.DefaultFiles {
+		t.Errorf("one process may open %s files", lines[0])
+	}
+	if lines[1] != "0" || lines[2] != "500" {
+		t.Errorf("memory images may have %s blocks; its score is %s", lines[1], lines[2])
+	}
+}
+
+// A powerless keeps no limits.
+type powerless struct{ confine.Warden }
+
+func (powerless) Lacks(andon.Limits) string {
+	return "its limits of memory: there is nobody to keep them"
+}
+
+func TestStart_RefusesLimitsThatItCannotKeep(t *testing.T) {
+	c := config(t.TempDir(), t.TempDir())
+	c.Warden = powerless{confine.For(c.Dir)}
+	d, err := Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	spec := platform.Spec(platformtest.Spec("a", []string{"sleep", "1000"}))
+	spec.Limits.Memory = 1 << 20
+	_, err = d.Start(t.Context(), spec)
+	if andon.KindOf(err) != andon.KindRefused || !strings.Contains(err.Error(), "limits of memory") {
+		t.Errorf("Start returned %v", err)
+	}
+	if list, err := d.List(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("List returned %+v, %v", list, err)
+	}
+}
+
+// groupFile reads a file of a copy's group; what is not there is empty.
+func groupFile(t *testing.T, cell *confine.Cell, controller, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(cell.Group(controller), file))
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return string(b)
+}
