@@ -178,3 +178,20 @@ func (p *plant) production(text string) {
 	r.commit("Declare", files{"environments/production.yaml": text, "environments/test.yaml": "strategy: rolling\n"})
 	p.andon("estate", "apply", r.dir).wants(p.t, done, "andon estate apply")
 }
+
+// idleBut waits until nothing goes on any more, although an agent is away and so its copies are not
+// attested.
+func (p *plant) idleBut(t *testing.T, away string, limit time.Duration) {
+	t.Helper()
+	until(t, limit, "the plant comes to rest without "+away, func() error {
+		s, err := p.client.Status(t.Context(), "")
+		if err != nil {
+			return err
+		}
+		if n := s.Totals; n.OnTheirWay+n.Deployments+n.TasksRunning+n.TasksQueued > 0 {
+			why, _ := p.client.Why(t.Context(), api.WhyQuestion{})
+			return fmt.Errorf("%+v: %s %+v", n, why.Sentence, why.Waits)
+		}
+		return nil
+	})
+}

@@ -155,6 +155,24 @@ func (l *load) intact() {
 	}
 }
 
+// lostOnly fails the test unless those requests that failed are at most so many, and each of them
+// says all of the given words: what was asked, and how it ended.
+func (l *load) lostOnly(most int64, words ...string) {
+	l.t.Helper()
+	sent, failed := l.count()
+	l.t.Logf("%d of %d requests failed: %q", failed, sent, l.failures)
+	if failed > most {
+		l.t.Errorf("%d requests failed; at most %d may", failed, most)
+	}
+	for _, failure := range l.failures {
+		for _, word := range words {
+			if !strings.Contains(failure, word) {
+				l.t.Errorf("this request must not fail, or not so: %s", failure)
+			}
+		}
+	}
+}
+
 // balances waits, in silence, until the ledgers of the place say what the customers say: as many
 // requests in all, and as many that were not served. Both count from the same moment on.
 func (l *load) balances(p *plant, service, environment string) {

@@ -164,6 +164,9 @@ func placeCells(e api.PlaceStatus, now time.Time) []string {
 		if n := e.Copies.Unattested; n > 0 {
 			cells[2] += fmt.Sprintf(", %d not attested", n)
 		}
+		if n := e.Copies.InTraffic; n < e.Copies.Healthy && len(e.URLs) > 0 && e.Deployment == nil {
+			cells[2] += fmt.Sprintf(", %d in traffic", n) // some proxy does not reach the others
+		}
 		if e.Warm != nil {
 			cells[2] += fmt.Sprintf(", version %d warm", e.Warm.Version)
 		}

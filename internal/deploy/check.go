@@ -245,7 +245,11 @@ func (v *view) unserved(agent andon.AgentName) (string, time.Time) {
 		if !v.Desired.Routed(c.ID) || !v.healthy(c) || slices.Contains(rs.Targets, c.ID) {
 			continue
 		}
-		return fmt.Sprintf("agent %s does not send requests to %s yet", agent, c.ID), v.latest(v.routeSince(), v.record(c.ID).Since)
+		why := fmt.Sprintf("agent %s does not send requests to %s yet", agent, c.ID)
+		if far {
+			why += fmt.Sprintf(": it may not reach the host of agent %s", c.Agent)
+		}
+		return why, v.latest(v.routeSince(), v.record(c.ID).Since)
 	}
 	return "", time.Time{}
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+
+	"github.com/andon-cd/andon/internal/andon"
 )
 
 // The files that HAProxy starts with, in its directory, which is its working directory.
@@ -50,7 +52,11 @@ defaults
 	option http-restrict-req-hdr-names delete
 	option dontlognull
 	http-reuse safe
-	default-server pool-purge-delay 1s
+	option srvtcpka
+	srvtcpka-idle 3s
+	srvtcpka-intvl 1s
+	srvtcpka-cnt 3
+	default-server pool-purge-delay 1s tcp-ut 6s
 	errorfile 502 502.http
 	errorfile 503 503.http
 	errorfile 504 504.http
@@ -92,13 +98,17 @@ func frontRules(b *strings.Builder, key string) {
 	http-request set-header X-Forwarded-For %%[src]
 	http-request set-header X-Forwarded-Host %%[req.hdr(host)]
 	http-request set-header X-Forwarded-Proto http
-	use_backend %%[var(txn.be)]
 `, key, mapName, toldKey)
+	boundBodies(b)
+	b.WriteString(`	use_backend %[var(txn.be)]
+`)
 }
 
 func renderBackend(b *strings.Builder, c Config, t *table, backend *backend) {
 	fmt.Fprintf(b, `backend %s
 	balance roundrobin
+	cookie %s insert indirect nocache httponly attr SameSite=Lax dynamic
+	dynamic-cookie-key %s
 	http-request return status 503 content-type "text/plain; charset=utf-8" hdr Retry-After 1 string "The service has no copy that takes requests now." if { nbsrv eq 0 }
 	http-request disable-l7-retry if !{ method GET HEAD OPTIONS PUT DELETE TRACE }
 	http-response set-var(txn.live) int(%d) if { res.hdr(content-type) -m beg -i text/event-stream }
@@ -106,7 +116,8 @@ func renderBackend(b *strings.Builder, c Config, t *table, backend *backend) {
 	http-response track-sc0 be_name table live if { var(txn.live) -m found }
 	http-response sc-inc-gpc0(0) if { status 101 }
 	http-response sc-inc-gpc1(0) if { var(txn.live) -m found }
-`, backend.name(), stream, upgraded)
+`, backend.name(), andon.StickyCookie, t.Key, stream, upgraded)
+	boundBackend(b, backend.name())
 	var routed []slot
 	if t.current(backend) {
 		routed = backend.Slots
@@ -149,6 +160,7 @@ func files(c Config, t *table) map[string]string {
 	return map[string]string{
 		configName: render(c, t),
 		mapName:    renderMap(entries(routes, t.Told)),
+		boundsName: renderMap(t.bounding()),
 		"502.http": errorFile(502, "Bad Gateway", "The service gave an answer that is not valid HTTP, or ended the connection before it answered."),
 		// HAProxy says 503 where no copy can be reached. Of a service that has copies this is a 502.
 		"503.http": errorFile(502, "Bad Gateway", "The service could not be reached."),

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"time"
 )
@@ -120,8 +119,7 @@ func (f *flight) connect(s *server, ctx context.Context, repeatable bool) (*upst
 		f.attach(c)
 		return c, nil
 	}
-	dialer := net.Dialer{Timeout: dialTimeout}
-	conn, err := dialer.DialContext(ctx, "tcp", t.address)
+	conn, err := dial(ctx, t.address)
 	if err != nil {
 		if ctx.Err() == nil {
 			t.suspect.Store(int64(clock() + suspicion))
