@@ -174,7 +174,7 @@ func (d *Driver) watch(s *supervised, p *proc) {
 	s.mu.Lock()
 	ending, cell, limits := s.ending, s.cell, s.record.Spec.Limits
 	s.mu.Unlock()
-	kills, atLimit := cell.Killed() // now: what says so may go with the process
+	memory := cell.Memory() // now: what says so may go with the process
 	if !ending {
 		// What the copy has left behind would hold its port. It goes before the process is
 		// reaped, as long as its session's number cannot be another's.
@@ -183,8 +183,8 @@ func (d *Driver) watch(s *supervised, p *proc) {
 	}
 	exit := p.reap()
 	p.close()
-	if kills > 0 {
-		exit = outOfMemory(exit, limits, atLimit)
+	if !ending {
+		exit += outOfMemory(exit, limits, memory)
 	}
 	cell.Remove()
 

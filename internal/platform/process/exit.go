@@ -24,14 +24,18 @@ func exitText(ws syscall.WaitStatus) string {
 	}
 }
 
-// outOfMemory adds to how a copy ended that the kernel has killed a process of it to get memory:
-// its limit was reached, or that of all copies together, or the host's.
-func outOfMemory(exit string, limits andon.Limits, atLimit bool) string {
-	why := "the memory for copies on this host was used up"
-	if limits.Memory > 0 && atLimit {
-		why = "it reached its memory limit of " + confine.Bytes(limits.Memory)
+// outOfMemory returns what to add to how a copy ended if the kernel has killed a process of it
+// to get memory: because its limit was reached, or that of all copies together, or the host's.
+func outOfMemory(exit string, limits andon.Limits, m confine.Memory) string {
+	switch {
+	case m.Kills > 0 && m.AtLimit && limits.Memory > 0:
+		return ": it reached its memory limit of " + confine.Bytes(limits.Memory)
+	case m.Kills > 0:
+		return ": the memory for copies on this host was used up"
+	case m.Unknown && limits.Memory > 0 && exit == exitText(syscall.WaitStatus(syscall.SIGKILL)):
+		return ": perhaps it reached its memory limit of " + confine.Bytes(limits.Memory)
 	}
-	return exit + ": " + why
+	return ""
 }
 
 // How a copy ended of which nobody can say more.

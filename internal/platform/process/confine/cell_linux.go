@@ -19,24 +19,21 @@ type Cell struct {
 // atLimitMargin is what the kernel may hold back of a group's limit for its processors.
 const atLimitMargin = 1 << 20
 
-// Killed returns how many processes of the copy the kernel has killed because memory was used
-// up, and whether the copy's own limit was reached. It is to be asked as soon as a copy has
-// ended: what systemd made is gone soon after.
-func (c *Cell) Killed() (kills int, atLimit bool) {
-	if c == nil {
-		return 0, false
+// Memory says what the kernel has killed of a copy. It is to be asked as soon as the copy has
+// ended: what systemd made is gone soon after, and sometimes before.
+func (c *Cell) Memory() Memory {
+	if c == nil || c.dirs[memory] == "" {
+		return Memory{}
 	}
 	dir := c.dirs[memory]
-	if dir == "" {
-		return 0, false
-	}
 	if events := read(filepath.Join(dir, "memory.events")); events != "" {
-		return events.value("oom_kill"), events.value("max") > 0
+		return Memory{Kills: events.value("oom_kill"), AtLimit: events.value("max") > 0}
 	}
+	control := read(filepath.Join(dir, "memory.oom_control"))
 	// What was refused is counted in one of several places; the highest use is always known.
 	most := read(filepath.Join(dir, "memory.max_usage_in_bytes")).number()
 	limit := read(filepath.Join(dir, "memory.limit_in_bytes")).number()
-	return read(filepath.Join(dir, "memory.oom_control")).value("oom_kill"), most > limit-atLimitMargin
+	return Memory{Kills: control.value("oom_kill"), AtLimit: most > limit-atLimitMargin, Unknown: control == ""}
 }
 
 // killRounds bounds how often Kill looks again for processes that it has killed: they take a

@@ -40,6 +40,13 @@ type Warden interface {
 	Sweep(known func(andon.InstanceID) bool)
 }
 
+// Memory is what became of a copy for want of memory.
+type Memory struct {
+	Kills   int  // how many of its processes the kernel has killed
+	AtLimit bool // the copy had reached its own limit
+	Unknown bool // nothing is left that says so
+}
+
 // For returns the best warden that this host has for the copies of a directory.
 func For(dir string) Warden { return choose(dir) }
 

@@ -10,8 +10,8 @@ func restrain(int) error { return nil }
 // A Cell is what holds a copy. There is none on this system.
 type Cell struct{}
 
-// Killed returns 0.
-func (c *Cell) Killed() (kills int, atLimit bool) { return 0, false }
+// Memory returns nothing.
+func (c *Cell) Memory() Memory { return Memory{} }
 
 // Kill does nothing.
 func (c *Cell) Kill() {}

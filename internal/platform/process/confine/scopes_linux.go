@@ -80,10 +80,16 @@ func properties(limits andon.Limits) []string {
 }
 
 // Admit implements Warden: systemd has put the process into its scope already.
-func (s scopes) Admit(id andon.InstanceID, pid int, _ andon.Limits) (*Cell, error) {
+func (s scopes) Admit(id andon.InstanceID, pid int, limits andon.Limits) (*Cell, error) {
 	cell := s.Find(id, pid)
 	if cell == nil {
 		return nil, errors.New("systemd has put the copy into no scope")
+	}
+	// What was asked for and is not had must not seem to be kept.
+	for c, wanted := range map[string]bool{memory: limits.Memory > 0, cpu: limits.CPU > 0, processes: true} {
+		if wanted && cell.dirs[c] == "" {
+			return nil, errors.New("systemd keeps no limit here of " + c)
+		}
 	}
 	// What version 1 does not have: if memory kills a part of the copy, it kills all of it.
 	if dir := cell.dirs[memory]; dir != "" {
