@@ -102,7 +102,7 @@ func (d *Driver) placeLocked(ctx context.Context, routes []traffic.Route) (next 
 // setUpLocked makes free backends ready for their routes, which nobody is sent to yet.
 func (d *Driver) setUpLocked(ctx context.Context, next []placed, fresh []*backend) error {
 	var commands []string
-	want := map[string]string{} // by backend and slot: address, port, and weight
+	want := map[string]string{} // by backend and slot: address, port, and weight; and the bounds
 	for _, b := range fresh {
 		i := slices.IndexFunc(next, func(p placed) bool { return p.Backend == b.Number })
 		ready := &backend{Number: b.Number}
@@ -120,19 +120,26 @@ func (d *Driver) setUpLocked(ctx context.Context, next []placed, fresh []*backen
 				fmt.Sprintf("set server %s state ready", name))
 			want[name] = fmt.Sprintf("%s %d %d", at.Addr(), at.Port(), weight[i])
 		}
-		commands = append(commands, "show servers state "+b.name())
+		for _, e := range ready.bounding() {
+			want[e.key] = e.value
+		}
+		commands = append(append(commands, ready.bind()...), "show servers state "+b.name())
 	}
 	if len(commands) == 0 {
 		return nil
 	}
-	text, err := d.socket.do(ctx, commands...)
-	if err == nil && !maps.Equal(readyServers(text), want) {
+	text, err := d.socket.do(ctx, append(commands, "show map "+boundsName)...)
+	has := readyServers(text)
+	for _, b := range fresh {
+		maps.Copy(has, b.bounded(text))
+	}
+	if err == nil && !maps.Equal(has, want) {
 		err = andon.Errorf(andon.KindInternal, "HAProxy did not set its backends up: it answered %.300q.", text)
 	}
 	if err != nil {
 		var undo []string
 		for _, b := range fresh {
-			undo = append(undo, b.closing(d.config.Slots)...)
+			undo = append(append(undo, b.closing(d.config.Slots)...), b.unbind()...)
 		}
 		_, _ = d.socket.do(ctx, undo...) // if that fails, nobody is sent there either
 		return err

@@ -47,6 +47,6 @@
 //
 // # Files
 //
-// In DIR: haproxy.cfg, hosts.map and 50x.http, written for each start; admin.sock, mode 0600;
+// In DIR: haproxy.cfg, hosts.map, bounds.map and 50x.http, written for each start; admin.sock, mode 0600;
 // table.json, what the driver knows; address, what port 0 became; and haproxy.log.
 package haproxy

@@ -263,7 +263,7 @@ func (d *Driver) freeLocked(ctx context.Context) error {
 	idle := d.table.idle(time.Now())
 	var commands []string
 	for _, b := range idle {
-		commands = append(commands, b.closing(len(b.Slots))...)
+		commands = append(append(commands, b.closing(len(b.Slots))...), b.unbind()...)
 	}
 	d.mu.Unlock()
 	if len(idle) == 0 {
@@ -343,7 +343,7 @@ func (d *Driver) closeListeners() {
 // equal reports whether the routes in force are these.
 func (t *table) equal(routes []traffic.Route) bool {
 	return slices.EqualFunc(t.Routes, routes, func(p placed, r traffic.Route) bool {
-		return p.Place == r.Place && p.Generation == r.Generation && p.Ledger == r.Ledger &&
+		return p.Place == r.Place && p.Generation == r.Generation && p.Ledger == r.Ledger && boundsOf(p.Route) == boundsOf(r) &&
 			slices.Equal(p.Hosts, r.Hosts) && slices.Equal(p.Targets, r.Targets) && slices.Equal(p.Draining, r.Draining)
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+
+	"github.com/andon-cd/andon/internal/andon"
 )
 
 // The files that HAProxy starts with, in its directory, which is its working directory.
@@ -43,6 +45,7 @@ defaults
 	timeout tunnel 24h
 	timeout http-request 10s
 	timeout http-keep-alive 75s
+	timeout tarpit 1s
 	retries 2
 	option redispatch 1
 	option abortonclose
@@ -96,13 +99,17 @@ func frontRules(b *strings.Builder, key string) {
 	http-request set-header X-Forwarded-For %%[src]
 	http-request set-header X-Forwarded-Host %%[req.hdr(host)]
 	http-request set-header X-Forwarded-Proto http
-	use_backend %%[var(txn.be)]
 `, key, mapName, toldKey)
+	boundBodies(b)
+	b.WriteString(`	use_backend %[var(txn.be)]
+`)
 }
 
 func renderBackend(b *strings.Builder, c Config, t *table, backend *backend) {
 	fmt.Fprintf(b, `backend %s
 	balance roundrobin
+	cookie %s insert indirect nocache httponly attr SameSite=Lax dynamic
+	dynamic-cookie-key %s
 	http-request return status 503 content-type "text/plain; charset=utf-8" hdr Retry-After 1 string "The service has no copy that takes requests now." if { nbsrv eq 0 }
 	http-request disable-l7-retry if !{ method GET HEAD OPTIONS PUT DELETE TRACE }
 	http-response set-var(txn.live) int(%d) if { res.hdr(content-type) -m beg -i text/event-stream }
@@ -110,7 +117,8 @@ func renderBackend(b *strings.Builder, c Config, t *table, backend *backend) {
 	http-response track-sc0 be_name table live if { var(txn.live) -m found }
 	http-response sc-inc-gpc0(0) if { status 101 }
 	http-response sc-inc-gpc1(0) if { var(txn.live) -m found }
-`, backend.name(), stream, upgraded)
+`, backend.name(), andon.StickyCookie, t.Key, stream, upgraded)
+	boundBackend(b, backend.name())
 	var routed []slot
 	if t.current(backend) {
 		routed = backend.Slots
@@ -153,6 +161,7 @@ func files(c Config, t *table) map[string]string {
 	return map[string]string{
 		configName: render(c, t),
 		mapName:    renderMap(entries(routes, t.Told)),
+		boundsName: renderMap(t.bounding()),
 		"502.http": errorFile(502, "Bad Gateway", "The service gave an answer that is not valid HTTP, or ended the connection before it answered."),
 		// HAProxy says 503 where no copy can be reached. Of a service that has copies this is a 502.
 		"503.http": errorFile(502, "Bad Gateway", "The service could not be reached."),

@@ -19,6 +19,9 @@ func load(dir string) *table {
 	if json.Unmarshal(text, t) != nil || t.Books == nil {
 		return nil
 	}
+	if t.Key == "" {
+		t.Key = newKey()
+	}
 	for i, b := range t.Backends {
 		if b == nil || b.Number != i+1 {
 			return nil
@@ -34,7 +37,7 @@ func load(dir string) *table {
 
 // newTable returns one that knows of nothing.
 func newTable(c Config) *table {
-	t := &table{Books: map[string]*book{}, Ports: make([]int, c.Places)}
+	t := &table{Books: map[string]*book{}, Ports: make([]int, c.Places), Key: newKey()}
 	for n := range c.Backends {
 		t.Backends = append(t.Backends, &backend{Number: n + 1})
 	}

@@ -23,6 +23,7 @@ type table struct {
 	Backends []*backend       // by number, from 1
 	Books    map[string]*book // by Place.Key
 	Ports    []int            // of the places' own listeners, by number
+	Key      string           // makes the cookies of sticky routes
 }
 
 // A placed route has a backend, and a listener of its own if there was one left.
@@ -39,6 +40,7 @@ type backend struct {
 	Place    andon.Place
 	Ledger   andon.DeploymentID // whom to count for; empty: the backend is free
 	Slots    []slot
+	Bounds   bounds
 	Counted  int64         // requests of which the line is counted
 	Began    int64         // requests, as last read
 	InFlight int64         // as last read
@@ -76,19 +78,19 @@ func (b *backend) pending() bool {
 
 // does reports whether the backend sends requests as the route says.
 func (b *backend) does(r traffic.Route) bool {
-	return b.Place == r.Place && b.Ledger == r.Ledger && slices.EqualFunc(b.Slots, r.Targets, func(s slot, t traffic.Target) bool { return s.Target == t })
+	return b.Place == r.Place && b.Ledger == r.Ledger && b.Bounds == boundsOf(r) && slices.EqualFunc(b.Slots, r.Targets, func(s slot, t traffic.Target) bool { return s.Target == t })
 }
 
 // take gives the backend to a route.
 func (b *backend) take(r traffic.Route) {
-	b.Place, b.Ledger, b.Slots, b.retired = r.Place, r.Ledger, nil, time.Time{}
+	b.Place, b.Ledger, b.Slots, b.Bounds, b.retired = r.Place, r.Ledger, nil, boundsOf(r), time.Time{}
 	for _, t := range r.Targets {
 		b.Slots = append(b.Slots, slot{Target: t})
 	}
 }
 
 // release makes the backend free.
-func (b *backend) release() { b.Place, b.Ledger, b.Slots = andon.Place{}, "", nil }
+func (b *backend) release() { b.Place, b.Ledger, b.Slots, b.Bounds = andon.Place{}, "", nil, bounds{} }
 
 // backend returns the one of that name, nil if there is none.
 func (t *table) backend(name string) *backend {

@@ -46,8 +46,9 @@ func TestValidate_LetsNothingThroughThatHAProxyWouldReadOtherwise(t *testing.T) 
 		"too many targets": func(r *traffic.Route) {
 			r.Targets = append(r.Targets, target("2", 1), target("3", 1))
 		},
-		"no deployment":   func(r *traffic.Route) { r.Ledger = "" },
-		"sticky sessions": func(r *traffic.Route) { r.Sticky = "c" },
+		"no deployment":    func(r *traffic.Route) { r.Ledger = "" },
+		"another cookie":   func(r *traffic.Route) { r.Sticky = "c" },
+		"a negative limit": func(r *traffic.Route) { r.MaxBody = -1 },
 	} {
 		if err := validate([]traffic.Route{route(change)}, 2); andon.KindOf(err) != andon.KindInvalid {
 			t.Errorf("%s: %v, want an error of kind invalid", name, err)

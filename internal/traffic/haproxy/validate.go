@@ -41,9 +41,8 @@ func validateRoute(r traffic.Route, slots int) error {
 	if r.Ledger == "" {
 		return invalid("does not say whom to count for")
 	}
-	if r.Sticky != "" || r.MaxInFlight != 0 || r.MaxBody != 0 {
-		return invalid("asks for sticky sessions or a limit, which HAProxy cannot be given while it runs").
-			WithHint("Take them out, or let the built-in proxy move the requests of this host.")
+	if problem := validateBounds(r); problem != "" {
+		return invalid("%s", problem)
 	}
 	for _, h := range r.Hosts {
 		if !validHost(h) {

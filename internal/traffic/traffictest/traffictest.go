@@ -60,6 +60,9 @@ func Run(t *testing.T, factory func(t *testing.T) Subject) {
 		{"StreamsLargeUploads", true, streamsLargeUploads},
 		{"DeliversEarlyAnswers", true, deliversEarlyAnswers},
 		{"PassesTrailersAndHeads", true, passesTrailersAndHeads},
+		{"BoundsBodies", true, boundsBodies},
+		{"BoundsRequestsInFlight", true, boundsRequestsInFlight},
+		{"KeepsClientsAtTheirCopies", true, keepsClientsAtTheirCopies},
 		{"CountsClientsThatGo", true, countsClientsThatGo},
 		{"CountsCopiesThatBreak", true, countsCopiesThatBreak},
 	}
