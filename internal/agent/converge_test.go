@@ -343,6 +343,55 @@ func TestAgent_AttestsDrainingUntilTheLastRequestEnds(t *testing.T) {
 	})
 }
 
+func TestAgent_LetsACopyThatIsToldToStopEndItsConnectionsItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.agent()
+		copies := []andon.Copy{copyOf("old", 0), copyOf("old", 1), copyOf("new", 0)}
+		w.plant.set(nil, desired(1, copies, "old.0", "old.1"))
+		after(time.Second)
+		w.traffic.hold("old.0", 1) // a websocket
+		w.plant.set(nil, desired(2, copies, "new.0"))
+		after(time.Second)
+		w.plant.set(nil, desired(3, copies[2:], "new.0"))
+		after(10 * time.Millisecond)
+		if got := w.traffic.draining(place); !slices.Equal(got, []andon.InstanceID{"old.0"}) {
+			t.Errorf("after the copies are not wanted any more, %v drain", got)
+		}
+		if got := w.host.Running(); !slices.Equal(got, []andon.InstanceID{"new.0"}) {
+			t.Errorf("%v run: what drains was not told to stop", got)
+		}
+		if got := w.plant.route(); len(got.Draining) != 0 || got.Generation != 3 {
+			t.Errorf("the deployment waits for a copy that it has taken away: %+v", got)
+		}
+		w.traffic.hold("old.0", 0)
+		after(10 * time.Millisecond)
+		if got := w.traffic.draining(place); len(got) != 0 {
+			t.Errorf("after the last connection has ended, %v drain", got)
+		}
+	})
+}
+
+func TestAgent_CutsOffWhatOutlivesTheTimeToStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.agent()
+		copies := []andon.Copy{copyOf("old", 0), copyOf("new", 0)}
+		w.plant.set(nil, desired(1, copies, "old.0"))
+		after(time.Second)
+		w.traffic.hold("old.0", 1)
+		w.plant.set(nil, desired(2, copies[1:], "new.0"))
+		after(time.Second)
+		if got := w.traffic.draining(place); len(got) != 1 {
+			t.Errorf("%v drain", got)
+		}
+		after(copies[0].Spec.Stop + lingering + lookAgain)
+		if got := w.traffic.draining(place); len(got) != 0 {
+			t.Errorf("%v drain for ever", got)
+		}
+	})
+}
+
 func TestAgent_RestoresRoutesThatTheProxyForgot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -395,4 +444,19 @@ func TestAgent_SaysLittleWhenLittleHappens(t *testing.T) {
 			t.Errorf("in a quiet hour the routes were applied %d times", more)
 		}
 	})
+}
+
+// draining returns the copies of a place that get nothing new and keep what they have.
+func (f *trafficInMemory) draining(p andon.Place) []andon.InstanceID {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var ids []andon.InstanceID
+	for _, r := range f.routes {
+		for _, t := range r.Draining {
+			if r.Place == p {
+				ids = append(ids, t.Instance)
+			}
+		}
+	}
+	return ids
 }

@@ -20,6 +20,7 @@ type router struct {
 	wake    signal // what should be has changed
 	applied []traffic.Route
 	known   bool // the proxy has told its state, so that applied may be compared with it
+	linger  lingerer
 }
 
 // run converges until ctx ends.
@@ -83,6 +84,7 @@ func (r *router) route(ctx context.Context, desired []andon.Desired) bool {
 	copies, _ := r.agent.board.show()
 	r.agent.lookout.states(copies)
 	routes := routesFor(r.agent.config.Name, desired, copies)
+	r.linger.extend(routes, r.applied, desired, state, time.Now())
 	if !r.known || !reflect.DeepEqual(routes, r.applied) || !follows(state, routes) {
 		apply, cancel := context.WithTimeout(ctx, traffic.ApplyTimeout)
 		err := r.agent.config.Traffic.Apply(apply, routes)
