@@ -18,9 +18,11 @@ import (
 )
 
 type estateCmd struct {
-	Show  estateShowCmd  `cmd:"" default:"1" help:"What declared the environments last, and what they are."`
-	Diff  estateDiffCmd  `cmd:"" help:"What the files here would change."`
-	Apply estateApplyCmd `cmd:"" help:"Make the environments those of the commit that is checked out here."`
+	Show     estateShowCmd     `cmd:"" default:"1" help:"What declared the environments last, and what they are."`
+	Diff     estateDiffCmd     `cmd:"" help:"What the files here would change."`
+	Apply    estateApplyCmd    `cmd:"" help:"Make the environments those of the commit that is checked out here."`
+	Follow   estateFollowCmd   `cmd:"" help:"Take the estate from a repository elsewhere, and watch it."`
+	Unfollow estateUnfollowCmd `cmd:"" help:"Watch it no longer; the environments stay."`
 }
 
 type estateShowCmd struct{}
@@ -47,7 +49,25 @@ func (cmd *estateShowCmd) Run(c *call) error {
 	for _, environment := range e.Environments {
 		fmt.Fprintf(c.out, "  %s: %s\n", environment.Name, environment.Says)
 	}
+	if e.Followed != nil {
+		c.showFollowed(e.Followed)
+	}
 	return nil
+}
+
+// showFollowed says where the estate comes from, and what became of its newest commit.
+func (c *call) showFollowed(f *api.FollowedEstate) {
+	fmt.Fprintf(c.out, "It comes from branch %s of %s, followed since %s by %s.\n", f.Branch, f.Repository, f.Since.Local().Format("2006-01-02 15:04:05"), f.By)
+	if f.Trouble != "" {
+		fmt.Fprintf(c.out, "It cannot be read at the moment: %s.\n", f.Trouble)
+	}
+	if r := f.Refused; r != nil {
+		problems := make([]*andon.Error, 0, len(r.Problems))
+		for _, p := range r.Problems {
+			problems = append(problems, &andon.Error{Kind: andon.Kind(p.Kind), Message: p.Message, Hint: p.Hint, File: p.File, Line: p.Line, Column: p.Column, Source: p.Source})
+		}
+		fmt.Fprintf(c.out, "Its commit %s was refused %s and changed nothing:\n\n%s", andon.CommitID(r.Commit).Short(), r.At.Local().Format("2006-01-02 15:04:05"), form.Format(problems))
+	}
 }
 
 type estateDiffCmd struct {
@@ -81,6 +101,44 @@ func (cmd *estateApplyCmd) Run(c *call) error {
 	return applyEstate(c, api.ApplyEstate{Commit: commit, Files: wireFiles(files)}, files)
 }
 
+type estateFollowCmd struct {
+	Repo   string `arg:"" name:"url-or-path" help:"The repository with the estate."`
+	Branch string `placeholder:"BRANCH" help:"The branch that is applied; the repository's default branch if left out."`
+	credentialFlags
+}
+
+// Run makes the plant follow a repository.
+func (cmd *estateFollowCmd) Run(c *call) error {
+	credential, err := cmd.read(c)
+	if err != nil {
+		return err
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	answer, err := client.FollowEstate(c.ctx, api.FollowEstate{Repository: local(cmd.Repo), Branch: cmd.Branch, Credential: credential})
+	if err != nil {
+		return err
+	}
+	return c.done(answer, "The estate is followed. See with `andon estate` what becomes of its newest commit.")
+}
+
+type estateUnfollowCmd struct{}
+
+// Run ends that.
+func (cmd *estateUnfollowCmd) Run(c *call) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	answer, err := client.UnfollowEstate(c.ctx)
+	if err != nil {
+		return err
+	}
+	return c.done(answer, "The estate is not followed any more. The environments stay; push the estate to %s/git/estate.git.", strings.TrimRight(client.Server, "/"))
+}
+
 // applyEstate sends an estate that is valid, and shows what changes. All problems of one that is
 // not are shown, and nothing is sent.
 func applyEstate(c *call, wanted api.ApplyEstate, files []estate.File) error {
@@ -95,14 +153,20 @@ func applyEstate(c *call, wanted api.ApplyEstate, files []estate.File) error {
 	if err != nil {
 		return err
 	}
+	var refused error
+	if r := answer.Refused; r != nil {
+		refused = &api.Error{Kind: r.Kind, Message: "the plant would refuse it: " + r.Message, Hint: r.Hint}
+	}
 	if c.json {
 		c.sayJSON(c.out, answer)
-		return nil
+		return refused
 	}
 	for _, change := range answer.Changes {
 		fmt.Fprintln(c.out, change.Line)
 	}
 	switch {
+	case refused != nil:
+		return refused
 	case len(answer.Changes) == 0:
 		fmt.Fprintln(c.out, "The environments are as the estate declares them.")
 	case answer.Applied:

@@ -12,9 +12,14 @@ import (
 )
 
 type serviceAddCmd struct {
-	Service    string `arg:"" help:"Its name, as andon.yaml has it."`
-	Repo       string `placeholder:"URL-OR-PATH" help:"The repository to watch. Left out: the service is pushed to the built-in git."`
-	Trunk      string `placeholder:"BRANCH" help:"The branch that goes to production; the repository's default branch if left out."`
+	Service string `arg:"" help:"Its name, as andon.yaml has it."`
+	Repo    string `placeholder:"URL-OR-PATH" help:"The repository to watch. Left out: the service is pushed to the built-in git."`
+	Trunk   string `placeholder:"BRANCH" help:"The branch that goes to production; the repository's default branch if left out."`
+	credentialFlags
+}
+
+// credentialFlags say what a private repository asks for.
+type credentialFlags struct {
 	User       string `placeholder:"NAME" help:"For a private repository: who signs in there."`
 	TokenFile  string `placeholder:"FILE" help:"For a private repository: a file with the token or password; - is standard input."`
 	SSHKey     string `name:"ssh-key" placeholder:"FILE" help:"For a private repository: a private key, which the plant keeps a copy of."`
@@ -23,7 +28,7 @@ type serviceAddCmd struct {
 
 // Run makes a service known.
 func (cmd *serviceAddCmd) Run(c *call) error {
-	credential, err := cmd.credential(c)
+	credential, err := cmd.read(c)
 	if err != nil {
 		return err
 	}
@@ -55,12 +60,13 @@ func local(repo string) string {
 	return repo
 }
 
-func (cmd *serviceAddCmd) credential(c *call) (*api.Credential, error) {
-	credential := api.Credential{User: cmd.User}
+// read returns what the flags say; nil: nothing.
+func (f *credentialFlags) read(c *call) (*api.Credential, error) {
+	credential := api.Credential{User: f.User}
 	for _, secret := range []struct {
 		path string
 		into *string
-	}{{cmd.TokenFile, &credential.Token}, {cmd.SSHKey, &credential.SSHKey}, {cmd.HookSecret, &credential.HookSecret}} {
+	}{{f.TokenFile, &credential.Token}, {f.SSHKey, &credential.SSHKey}, {f.HookSecret, &credential.HookSecret}} {
 		if secret.path == "" {
 			continue
 		}

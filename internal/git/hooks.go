@@ -6,7 +6,8 @@ import (
 	"path/filepath"
 )
 
-// Names in the directory of the repositories that no service can have.
+// Names in the directory of the repositories that no service can have. Package watch has one there,
+// too.
 const (
 	hooksDir   = ".hooks"
 	emptyDir   = ".empty.git"

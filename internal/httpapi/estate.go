@@ -1,14 +1,18 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/andon-cd/andon/api"
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/estate"
 	"github.com/andon-cd/andon/internal/line"
+	"github.com/andon-cd/andon/internal/vcs"
 )
 
 func (a *API) getEstate(ctx context.Context, _ *none) (out api.Estate, err error) {
@@ -16,12 +20,41 @@ func (a *API) getEstate(ctx context.Context, _ *none) (out api.Estate, err error
 	err = a.Engine.View(ctx, func(s *line.State) {
 		if e := s.Estate; e != nil {
 			out.Commit, out.Applied, out.By = string(e.Commit), moment(e.Applied), string(e.By)
+			out.Origin = string(cmp.Or(e.Origin, andon.EstateGiven))
 		}
+		out.Followed = wireFollowed(s.Followed)
 		for _, e := range environmentsOf(s) {
 			out.Environments = append(out.Environments, api.EstateEnvironment{Name: string(e.Name), Says: estate.Sentence(e)})
 		}
 	})
+	if out.Followed != nil && a.Trouble != nil {
+		if trouble := a.Trouble(andon.EstateRepository); trouble != nil {
+			out.Followed.Trouble = sayable(trouble)
+		}
+	}
 	return out, err
+}
+
+func wireFollowed(f *line.FollowedEstate) *api.FollowedEstate {
+	if f == nil {
+		return nil
+	}
+	out := &api.FollowedEstate{Repository: vcs.Redacted(f.Source.URL), Branch: f.Source.Trunk, Since: f.Since.UTC(), By: string(f.By)}
+	if r := f.Refused; r != nil {
+		out.Refused = &api.RefusedEstate{Commit: string(r.Commit), At: r.At.UTC(), Problems: []*api.Error{}}
+		for _, problem := range r.Problems {
+			out.Refused.Problems = append(out.Refused.Problems, wireError(problem))
+		}
+	}
+	return out
+}
+
+// sayable returns what of an error may be shown: its sentence, and nothing of its cause.
+func sayable(err error) string {
+	if e, ok := errors.AsType[*andon.Error](err); ok && e.Kind != andon.KindInternal {
+		return e.Message
+	}
+	return "the plant failed to look at it; its log says why"
 }
 
 // environmentsOf returns the environments that there are, by name.
@@ -60,9 +93,75 @@ func (a *API) applyEstate(ctx context.Context, c *applyEstateCommand) (out api.E
 		})
 	}
 	if c.Body.Plan {
-		return out, nil
+		out.Refused, err = a.objection(ctx, wanted)
+		return out, err
 	}
-	result, err := a.Engine.Do(ctx, actor(ctx), line.ApplyEstate{Commit: commit, Environments: wanted})
+	result, err := a.Engine.Do(ctx, actor(ctx), line.ApplyEstate{Commit: commit, Environments: wanted, Origin: andon.EstateGiven})
 	out.Applied, out.Position = err == nil, int64(result.Seq)
 	return out, err
+}
+
+// noCommit stands for the commit of an estate that is not committed yet.
+const noCommit andon.CommitID = "0000000000000000000000000000000000000000"
+
+// objection returns why the plant would refuse an estate as things are, wherever it comes from.
+func (a *API) objection(ctx context.Context, wanted []andon.Environment) (*api.Error, error) {
+	var refused error
+	err := a.Engine.View(ctx, func(s *line.State) {
+		plan := line.ApplyEstate{Commit: noCommit, Environments: wanted, Origin: andon.EstateGiven}
+		if s.Followed != nil {
+			plan.Origin = andon.EstateWatched
+		}
+		refused = plan.Check(s)
+	})
+	if e, ok := errors.AsType[*andon.Error](refused); ok {
+		return wireError(e), nil
+	}
+	return nil, errors.Join(err, refused)
+}
+
+type followEstateCommand struct{ Body api.FollowEstate }
+
+func (a *API) followEstate(ctx context.Context, c *followEstateCommand) (api.Done, error) {
+	source := andon.Source{URL: strings.TrimSpace(c.Body.Repository), Trunk: c.Body.Branch}
+	if source.URL == "" {
+		return api.Done{}, andon.Errorf(andon.KindInvalid, "a repository to follow is missing")
+	}
+	if strings.HasPrefix(source.URL, "http") && vcs.Redacted(source.URL) != source.URL {
+		return api.Done{}, andon.Errorf(andon.KindInvalid, "the address of the repository has a user or a password in it").
+			WithHint("give them beside it, so that they are kept as secrets")
+	}
+	credential, err := credentialOf(c.Body.Credential)
+	if err != nil {
+		return api.Done{}, err
+	}
+	trunk, err := a.Reachable(ctx, source.URL, credential)
+	if err != nil {
+		return api.Done{}, err
+	}
+	source.Trunk = cmp.Or(source.Trunk, trunk)
+	// The watcher may look at the repository as soon as it is known.
+	before, err := a.Secrets.Get(andon.EstateRepository)
+	if err != nil {
+		return api.Done{}, err
+	}
+	if err := a.Secrets.Put(andon.EstateRepository, credential); err != nil {
+		return api.Done{}, err
+	}
+	d, err := a.do(ctx, line.FollowEstate{Source: source})
+	if err != nil {
+		return d, errors.Join(err, a.Secrets.Put(andon.EstateRepository, before))
+	}
+	return d, nil
+}
+
+func (a *API) unfollowEstate(ctx context.Context, _ *none) (api.Done, error) {
+	d, err := a.do(ctx, line.FollowEstate{})
+	if err != nil {
+		return d, err
+	}
+	if err := a.Secrets.Delete(andon.EstateRepository); err != nil {
+		a.Log.Warn("the credential of the estate stays, which is not followed any more", "err", err)
+	}
+	return d, nil
 }

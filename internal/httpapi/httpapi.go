@@ -42,6 +42,9 @@ type Config struct {
 	Ready func() error
 	// Reachable reports why a repository cannot be watched, and otherwise its default branch.
 	Reachable func(ctx context.Context, repository string, c secret.Credential) (trunk string, err error)
+	// Trouble reports why a repository that is watched could not be read when it was looked at
+	// last; nil: nobody watches any.
+	Trouble func(andon.ServiceName) error
 
 	// Backup writes the whole plant to one file; nil: it cannot be done over the API.
 	Backup func(ctx context.Context, to io.Writer) error

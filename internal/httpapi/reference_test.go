@@ -58,6 +58,8 @@ var examples = []example{
 	{"cancel-deployment", "/api/v1/deployments/shop.production.4/cancel", `{"reason":"it was the network"}`},
 	{"rerun-deployment", "/api/v1/deployments/shop.production.4/rerun", ""},
 	{"apply-estate", "/api/v1/estate", `{"plan":true,"files":[{"path":"environments/production.yaml","text":"strategy: {blue-green: {warm: 10m}}\nsoak: 1m\n"},{"path":"environments/test.yaml","text":"strategy: rolling\n"}]}`},
+	{"follow-estate", "/api/v1/estate/repository", `{"repository":"https://git.example/private/estate.git","credential":{"token":"…"}}`},
+	{"unfollow-estate", "/api/v1/estate/repository", ""},
 	{"pull-cord", "/api/v1/cords", `{"scope":{"kind":"environment","environment":"production"},"reason":"the sale has begun"}`},
 	{"release-cord", "/api/v1/cords/release", `{"scope":{"kind":"environment","environment":"production"},"reason":"the sale is over"}`},
 	{"add-agent", "/api/v1/agents/web1/token", ""},
@@ -317,6 +319,7 @@ one of the page before: its ` + "`number`" + ` for versions, its ` + "`position`
 ` + "`POST /hooks/SERVICE`" + ` makes the plant look at the service's repository now. Nothing in the request is believed. When the service
 was added with a secret, the request must carry the signature of GitHub, Gitea, Forgejo, Bitbucket, GitLab or Standard
 Webhooks. Without a secret anybody may ask; such requests are limited, and answered the same for services that do not exist.
+` + "`POST /hooks/estate`" + ` does the same for the repository of the estate, if one is followed.
 
 ## Routes
 `

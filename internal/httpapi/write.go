@@ -24,6 +24,8 @@ func (a *API) writes() {
 	post(a, "/api/v1/deployments/{deployment}/cancel", "cancel-deployment", "End a deployment: what was live before comes back", a.cancelDeployment)
 	post(a, "/api/v1/deployments/{deployment}/rerun", "rerun-deployment", "Ask again for a deployment that did not succeed", a.rerunDeployment)
 	route(a, http.MethodPut, "/api/v1/estate", "apply-estate", "Make the environments those of a commit of the estate, or say what would change", a.applyEstate)
+	route(a, http.MethodPut, "/api/v1/estate/repository", "follow-estate", "Follow a repository elsewhere that the estate is in", a.followEstate)
+	route(a, http.MethodDelete, "/api/v1/estate/repository", "unfollow-estate", "Follow it no longer; the environments stay", a.unfollowEstate)
 	post(a, "/api/v1/cords", "pull-cord", "Stop the line", a.pullCord)
 	post(a, "/api/v1/cords/release", "release-cord", "Let the line run again", a.releaseCord)
 	post(a, "/api/v1/agents/{agent}/token", "add-agent", "The token with which an agent connects", a.addAgent)
@@ -58,6 +60,10 @@ func (a *API) addService(ctx context.Context, c *addServiceCommand) (api.Done, e
 	name := andon.ServiceName(c.Body.Service)
 	if !andon.ValidName(c.Body.Service) {
 		return api.Done{}, andon.Errorf(andon.KindInvalid, "%.100q cannot name a service", c.Body.Service).WithHint(andon.NameRule)
+	}
+	if name == andon.EstateRepository { // its credential is kept by that name
+		return api.Done{}, andon.Errorf(andon.KindInvalid, "no service can be called %s: that is the repository of the estate", name).
+			WithHint("choose another name")
 	}
 	source := andon.Source{URL: strings.TrimSpace(c.Body.Repository), Trunk: c.Body.Trunk}
 	credential, err := credentialOf(c.Body.Credential)

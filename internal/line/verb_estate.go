@@ -59,7 +59,7 @@ func (a ApplyEstate) Check(s *State) error {
 				WithHint("keep environments/%s.yaml until no service needs it", name)
 		}
 	}
-	if clash := s.routesClash(a.Environments, sorted(s.Services)); clash != nil {
+	if clash := s.routesClash(a.Environments, a.services(s)); clash != nil {
 		return clash
 	}
 	return nil
@@ -73,6 +73,18 @@ func (a ApplyEstate) names() []andon.EnvironmentName {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// services returns those that there are, and those that the estate names before there are any.
+func (a ApplyEstate) services(s *State) []andon.ServiceName {
+	names := sorted(s.Services)
+	for i := range a.Environments {
+		for service := range a.Environments[i].Routes {
+			names = append(names, service)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // known reports whether the state says already all that the event would.

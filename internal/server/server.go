@@ -306,7 +306,7 @@ func (p *plant) handler() http.Handler {
 		Engine: p.engine, History: p.history, Logs: p.logs, Secrets: p.secrets, Keys: p.keys,
 		Log: p.config.Log, Build: p.config.Build,
 		Address: func() string { return p.url }, Proxy: p.proxyURL,
-		Hosts: p.config.Names, Reachable: watch.Reachable,
+		Hosts: p.config.Names, Reachable: watch.Reachable, Trouble: p.watcher.Trouble,
 		Git: p.git, Registry: p.registry, Backup: p.backup,
 		Hooks: webhook.New(webhook.Config{Wake: p.watcher.Wake, Secret: p.hookSecret, Log: p.config.Log}),
 		Pages: web.New(web.Config{Engine: p.engine, History: p.history, Logs: p.logs, Proxy: p.proxyURL}),

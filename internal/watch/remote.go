@@ -22,7 +22,7 @@ import (
 // seenFile, in the bare repository, holds the tips that the line knows already.
 const seenFile = "andon-seen.json"
 
-// A remote is one repository elsewhere, as one goroutine follows it.
+// A remote is one repository elsewhere, of a service or of the estate, as one goroutine follows it.
 type remote struct {
 	service andon.ServiceName
 	source  andon.Source
@@ -37,11 +37,7 @@ type remote struct {
 func (r *remote) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
 	defer cancel()
-	credential, err := r.secrets.Get(r.service)
-	if err != nil {
-		return err
-	}
-	heads, err := vcs.LsRemote(ctx, r.source.URL, credentials(credential))
+	credential, heads, err := r.heads(ctx)
 	if err != nil {
 		return err
 	}
@@ -56,7 +52,7 @@ func (r *remote) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := repo.Fetch(ctx, r.source.URL, credentials(credential)); err != nil {
+	if err := repo.Fetch(ctx, r.source.URL, credential); err != nil {
 		return err
 	}
 	branches, err := repo.Branches(ctx) // what was fetched, which may be newer than what was listed
@@ -67,6 +63,16 @@ func (r *remote) look(ctx context.Context) error {
 		return err
 	}
 	return r.note(branches)
+}
+
+// heads asks the repository for its branches, and returns what it let us in with.
+func (r *remote) heads(ctx context.Context) (vcs.Credentials, vcs.Heads, error) {
+	credential, err := r.secrets.Get(r.service)
+	if err != nil {
+		return vcs.Credentials{}, vcs.Heads{}, err
+	}
+	heads, err := vcs.LsRemote(ctx, r.source.URL, credentials(credential))
+	return credentials(credential), heads, err
 }
 
 // announce tells the line of new tips, the trunk's last: what a branch has built already, the

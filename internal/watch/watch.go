@@ -1,5 +1,6 @@
 // Package watch follows repositories that live elsewhere: it asks each for its branches now and
-// then, at once when a webhook wakes it, and announces what is new to the line.
+// then, at once when a webhook wakes it, and announces what is new to the line. The estate may be
+// in one of them.
 package watch
 
 import (
@@ -37,7 +38,8 @@ type Config struct {
 	Log      *slog.Logger
 }
 
-// A Watcher follows every service of the plant that has a repository elsewhere.
+// A Watcher follows every service of the plant that has a repository elsewhere, and the estate if
+// it has one. The estate goes by the name of its repository, which no service can have.
 type Watcher struct {
 	Config
 	mu       sync.Mutex
@@ -46,9 +48,10 @@ type Watcher struct {
 
 // following is one service that is watched.
 type following struct {
-	wake chan struct{} // holds at most one wake-up
-	stop context.CancelFunc
-	done chan struct{}
+	wake    chan struct{} // holds at most one wake-up
+	stop    context.CancelFunc
+	done    chan struct{}
+	trouble error // of the last look; nil: it went well, or has not ended yet
 }
 
 // New returns a watcher; Run makes it watch.
@@ -68,6 +71,9 @@ func (w *Watcher) Run(ctx context.Context) error {
 		for name, service := range s.Services {
 			sources[name] = service.Source
 		}
+		if s.Followed != nil {
+			sources[andon.EstateRepository] = s.Followed.Source
+		}
 	})
 	if err != nil {
 		return err
@@ -84,13 +90,16 @@ func (w *Watcher) Run(ctx context.Context) error {
 			case andon.ServiceRemoved:
 				w.stop(body.Service)
 				w.forget(body.Service)
+			case andon.EstateFollowed:
+				w.stop(andon.EstateRepository)
+				w.start(ctx, andon.EstateRepository, body.Source)
 			}
 		}
 		return nil
 	})
 }
 
-// Wake makes the watcher look at a service's repository now. It reports whether it watches it.
+// Wake makes the watcher look at the repository of a service, or of the estate, now. It reports whether it watches it.
 func (w *Watcher) Wake(service andon.ServiceName) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -103,6 +112,23 @@ func (w *Watcher) Wake(service andon.ServiceName) bool {
 	default: // it is awake already
 	}
 	return true
+}
+
+// Trouble returns why the repository of a service, or of the estate, could not be read when it was
+// looked at last; nil: it could, or is not watched.
+func (w *Watcher) Trouble(service andon.ServiceName) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if f, ok := w.watching[service]; ok {
+		return f.trouble
+	}
+	return nil
+}
+
+func (w *Watcher) setTrouble(f *following, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f.trouble = err
 }
 
 // Reachable reports why a repository cannot be watched, before a service is added for it, and
@@ -136,9 +162,14 @@ func (w *Watcher) start(ctx context.Context, service andon.ServiceName, source a
 		service: service, source: source, engine: w.Engine, secrets: w.Secrets,
 		dir: filepath.Join(w.Dir, string(service)+".git"),
 	}
+	look := r.look
+	if service == andon.EstateRepository {
+		r.dir = filepath.Join(w.Dir, estateDir)
+		look = r.lookAtEstate
+	}
 	go func() {
 		defer close(f.done)
-		w.follow(ctx, r, f.wake)
+		w.follow(ctx, r, look, f)
 	}()
 }
 
@@ -175,11 +206,11 @@ func (w *Watcher) stopAll() {
 }
 
 // follow looks at one repository again and again; while it does not answer, ever more rarely.
-func (w *Watcher) follow(ctx context.Context, r *remote, wake <-chan struct{}) {
+func (w *Watcher) follow(ctx context.Context, r *remote, look func(context.Context) error, f *following) {
 	pause := w.Interval
 	failing := false
 	for {
-		err := r.look(ctx)
+		err := look(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -194,10 +225,11 @@ func (w *Watcher) follow(ctx context.Context, r *remote, wake <-chan struct{}) {
 			}
 			failing, pause = false, w.Interval
 		}
+		w.setTrouble(f, err)
 		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
-		case <-wake:
+		case <-f.wake:
 		case <-timer.C:
 		}
 		timer.Stop()
