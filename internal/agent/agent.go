@@ -31,19 +31,18 @@ type Config struct {
 	// Dir is the agent's own directory, made with mode 0700 if it does not exist: what it was
 	// last told (desired/) and what it has not reported yet (results/). One agent at a time
 	// uses it.
-	Dir      string
-	Plant    Plant
-	Platform platform.Platform
-	Traffic  traffic.Traffic // nil: this host has no proxy, and routes are left alone
-	Runner   Runner
-	Ports    PortRange // for copies; zero: DefaultPorts
+	Dir   string
+	Plant Plant
+	// Platforms are what this host runs copies on, by their names: andon.PlatformProcess at least.
+	Platforms map[string]platform.Platform
+	Traffic   traffic.Traffic // nil: this host has no proxy, and routes are left alone
+	Runner    Runner
+	Ports     PortRange // for copies; zero: DefaultPorts
 	// Address is the IP address at which copies listen: one of this host, which the edges reach.
 	// Empty: DefaultAddress, for a host that keeps its copies for its own proxy.
 	Address string
-	// Platforms names what Platform is; none: andon.PlatformProcess.
-	Platforms []string
-	Probe     Probe        // how health is asked for; nil: over the network
-	Log       *slog.Logger // nil: nothing is logged
+	Probe   Probe        // how health is asked for; nil: over the network
+	Log     *slog.Logger // nil: nothing is logged
 	// Welcomed is called once, when the server has taken the agent; nil: nobody is told. The
 	// agent gets no work before it returns.
 	Welcomed func()
@@ -62,7 +61,7 @@ type Agent struct {
 }
 
 // New returns an agent over its directory, with what an earlier agent was told to keep. It
-// owns neither the platform nor the traffic driver: who opened them closes them after Run.
+// owns neither the platforms nor the traffic driver: who opened them closes them after Run.
 func New(config Config) (*Agent, error) {
 	if err := config.complete(); err != nil {
 		return nil, err
@@ -91,8 +90,8 @@ func (c *Config) complete() error {
 	switch {
 	case !andon.ValidName(string(c.Name)):
 		return andon.Errorf(andon.KindInvalid, "%q cannot be the name of an agent: %s", c.Name, andon.NameRule)
-	case c.Dir == "" || c.Plant == nil || c.Platform == nil || c.Runner == nil:
-		return errors.New("agent: Config needs Dir, Plant, Platform and Runner")
+	case c.Dir == "" || c.Plant == nil || c.Platforms[andon.PlatformProcess] == nil || c.Runner == nil:
+		return errors.New("agent: Config needs Dir, Plant, the platform of processes, and Runner")
 	case c.Slots < 1:
 		return andon.Errorf(andon.KindInvalid, "an agent needs at least one slot")
 	}
@@ -133,7 +132,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	var refused error
 	parts.Go(func() { a.router.run(ctx) })
-	parts.Go(func() { a.fleet.heedExits(ctx) })
+	for _, p := range a.config.Platforms {
+		parts.Go(func() { a.fleet.heedExits(ctx, p.Exits()) })
+	}
 	parts.Go(func() { a.fleet.shipLogs(ctx) })
 	parts.Go(func() { a.attest(ctx) })
 	parts.Go(func() { a.count(ctx) })

@@ -35,6 +35,7 @@ func (f *fleet) shipLogs(ctx context.Context) {
 // the log is long there.
 type copyLog struct {
 	agent *Agent
+	on    platform.Platform
 	id    andon.InstanceID
 
 	mu     sync.Mutex
@@ -116,7 +117,7 @@ func (l *copyLog) send(ctx context.Context) error {
 // open goes on where the server's log ends.
 func (l *copyLog) open(ctx context.Context, next int64) error {
 	l.close()
-	reader, err := l.agent.config.Platform.Log(ctx, l.id, next-l.skew)
+	reader, err := l.on.Log(ctx, l.id, next-l.skew)
 	if err != nil {
 		return err
 	}

@@ -18,22 +18,30 @@ type fleet struct {
 	mu      sync.Mutex
 	keepers map[andon.InstanceID]*keeper
 	// found is what an earlier agent started and nobody keeps yet.
-	found map[andon.InstanceID]platform.Instance
+	found map[andon.InstanceID]foundCopy
 	// served is the copies that had traffic when this agent began: they were healthy.
 	served map[andon.InstanceID]bool
 }
 
+// A foundCopy is a copy that an earlier agent started.
+type foundCopy struct {
+	platform.Instance
+	on string // the platform's name
+}
+
 // adopt finds what runs already.
 func (f *fleet) adopt(ctx context.Context) error {
-	list, err := f.agent.config.Platform.List(ctx)
-	if err != nil {
-		return fmt.Errorf("the copies on this host cannot be listed: %w", err)
-	}
-	f.found = make(map[andon.InstanceID]platform.Instance, len(list))
+	f.found = make(map[andon.InstanceID]foundCopy)
 	f.served = make(map[andon.InstanceID]bool)
-	for _, inst := range list {
-		f.found[inst.ID] = inst
-		f.ports.reserve(inst.ID, inst.Address)
+	for name, p := range f.agent.config.Platforms {
+		list, err := p.List(ctx)
+		if err != nil {
+			return fmt.Errorf("the copies on this host (platform %s) cannot be listed: %w", name, err)
+		}
+		for _, inst := range list {
+			f.found[inst.ID] = foundCopy{inst, name}
+			f.ports.reserve(inst.ID, inst.Address)
+		}
 	}
 	if f.agent.config.Traffic == nil {
 		return nil
@@ -66,7 +74,7 @@ func (f *fleet) converge(ctx context.Context, desired []andon.Desired) {
 			if c.Agent != f.agent.config.Name || f.keepers[c.ID] != nil {
 				continue
 			}
-			f.keep(ctx, newKeeper(f, d.Place, c, f.found[c.ID], f.served[c.ID]))
+			f.keep(ctx, newKeeper(f, d.Place, c, f.found[c.ID].Instance, f.served[c.ID]))
 			delete(f.found, c.ID)
 			delete(f.served, c.ID)
 		}
@@ -95,8 +103,8 @@ func (f *fleet) retire(ctx context.Context, desired []andon.Desired, told bool) 
 	for id, inst := range f.found {
 		delete(f.found, id)
 		c := andon.Copy{ID: id, Agent: f.agent.config.Name, Artifact: inst.Artifact, Config: inst.Config}
-		c.Spec.Stop = andon.DefaultStop
-		k := newKeeper(f, andon.Place{}, c, inst, false)
+		c.Spec.Stop, c.Spec.Platform = andon.DefaultStop, inst.on
+		k := newKeeper(f, andon.Place{}, c, inst.Instance, false)
 		f.keep(ctx, k)
 		k.retire()
 	}
@@ -120,9 +128,8 @@ func (f *fleet) keep(ctx context.Context, k *keeper) {
 	})
 }
 
-// heedExits tells the keepers at once when their copies end.
-func (f *fleet) heedExits(ctx context.Context) {
-	exits := f.agent.config.Platform.Exits()
+// heedExits tells the keepers at once when their copies on one platform end.
+func (f *fleet) heedExits(ctx context.Context, exits <-chan andon.InstanceID) {
 	for {
 		select {
 		case <-ctx.Done():

@@ -18,6 +18,7 @@ import (
 
 	"github.com/andon-cd/andon/internal/agent/runner"
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/platform"
 	"github.com/andon-cd/andon/internal/platform/process"
 )
 
@@ -125,7 +126,7 @@ func (s *site) begin(token string) (stop func() error) {
 	}
 	a, err := New(Config{
 		Name: "local", Slots: 1, Dir: filepath.Join(s.dir, "agent"), Plant: plant,
-		Platform: driver, Traffic: s.traffic, Runner: s.runner,
+		Platforms: map[string]platform.Platform{andon.PlatformProcess: driver}, Traffic: s.traffic, Runner: s.runner,
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -28,6 +28,7 @@ type keeper struct {
 	fleet   *fleet
 	place   andon.Place
 	copy    andon.Copy
+	on      platform.Platform  // that runs the copy
 	wanted  context.Context    // ends when the copy is retired, or the agent ends
 	retire  context.CancelFunc // may be called by anybody
 	poke    signal             // raised by anybody: the copy may have ended
@@ -45,10 +46,10 @@ type keeper struct {
 // that had traffic before the agent began is taken for healthy until its first probe.
 func newKeeper(f *fleet, place andon.Place, c andon.Copy, inst platform.Instance, served bool) *keeper {
 	k := &keeper{
-		fleet: f, place: place, copy: c, poke: newSignal(), pause: restarting(),
+		fleet: f, place: place, copy: c, on: f.platform(c.Spec.Platform), poke: newSignal(), pause: restarting(),
 		address: inst.Address, running: inst.Running, started: inst.Started, phase: andon.PhaseStarting,
 	}
-	k.log = copyLog{agent: f.agent, id: c.ID}
+	k.log = copyLog{agent: f.agent, on: k.on, id: c.ID}
 	if served && inst.Running && k.matches(inst) {
 		k.phase = andon.PhaseHealthy
 	}
@@ -141,16 +142,15 @@ func (k *keeper) launch(ctx context.Context) (platform.Instance, error) {
 	if err := k.choosePort(); err != nil {
 		return platform.Instance{}, err
 	}
-	pf := k.fleet.agent.config.Platform
-	inst, err := pf.Start(ctx, k.spec())
+	inst, err := k.on.Start(ctx, k.spec())
 	if err != nil || k.matches(inst) {
 		return inst, err
 	}
 	// Something else runs under the copy's name.
-	if err := pf.Stop(ctx, k.copy.ID, k.copy.Spec.Stop); err != nil {
+	if err := k.on.Stop(ctx, k.copy.ID, k.copy.Spec.Stop); err != nil {
 		return platform.Instance{}, err
 	}
-	return pf.Start(ctx, k.spec())
+	return k.on.Start(ctx, k.spec())
 }
 
 // choosePort makes sure that the copy has a port that it can listen on. It keeps the one it
@@ -185,7 +185,7 @@ func (k *keeper) spec() platform.Spec {
 	return platform.Spec{
 		ID: k.copy.ID, Service: k.place.Service, Environment: k.place.Environment, Version: k.copy.Version,
 		Artifact: k.copy.Artifact, Config: k.copy.Config,
-		Command: k.copy.Spec.Command, Env: env, Address: k.address, Limits: k.copy.Spec.Limits,
+		Command: k.copy.Spec.Command, Env: env, Address: k.address, Port: k.copy.Spec.Port, Limits: k.copy.Spec.Limits,
 	}
 }
 
@@ -193,7 +193,7 @@ func (k *keeper) spec() platform.Spec {
 func (k *keeper) halt(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, k.copy.Spec.Stop+stopExtra)
 	defer cancel()
-	if err := k.fleet.agent.config.Platform.End(ctx, k.copy.ID, k.copy.Spec.Stop); err != nil {
+	if err := k.on.End(ctx, k.copy.ID, k.copy.Spec.Stop); err != nil {
 		k.fleet.agent.config.Log.Warn("a copy that hangs cannot be ended", "copy", k.copy.ID, "error", err)
 		return false
 	}
@@ -202,9 +202,9 @@ func (k *keeper) halt(ctx context.Context) bool {
 
 // end stops the retired copy for good. It returns false if ctx ends before.
 func (k *keeper) end(ctx context.Context) bool {
-	pf, pause := k.fleet.agent.config.Platform, restarting()
+	pause := restarting()
 	for ctx.Err() == nil {
-		if k.stopOnce(ctx, pf) {
+		if k.stopOnce(ctx) {
 			k.show(andon.PhaseStopped, "")
 			return true
 		}
@@ -213,13 +213,13 @@ func (k *keeper) end(ctx context.Context) bool {
 	return false
 }
 
-func (k *keeper) stopOnce(parent context.Context, pf platform.Platform) bool {
+func (k *keeper) stopOnce(parent context.Context) bool {
 	ctx, cancel := context.WithTimeout(parent, k.copy.Spec.Stop+stopExtra)
 	defer cancel()
-	err := pf.End(ctx, k.copy.ID, k.copy.Spec.Stop)
+	err := k.on.End(ctx, k.copy.ID, k.copy.Spec.Stop)
 	if err == nil {
 		_ = k.log.ship(ctx) // its last words, if the server is there to hear them
-		err = pf.Stop(ctx, k.copy.ID, 0)
+		err = k.on.Stop(ctx, k.copy.ID, 0)
 	}
 	if err != nil && parent.Err() == nil {
 		k.fleet.agent.config.Log.Warn("a copy cannot be stopped", "copy", k.copy.ID, "error", err)

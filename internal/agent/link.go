@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -96,7 +98,7 @@ func (a *Agent) connect(ctx context.Context) error {
 	for ctx.Err() == nil {
 		welcome, err := a.config.Plant.Hello(ctx, andon.Hello{
 			Agent: a.config.Name, Slots: a.config.Slots, Labels: a.config.Labels, Build: a.config.Build,
-			Protocol: andon.Protocol, Platforms: a.config.Platforms, Address: a.config.Address,
+			Protocol: andon.Protocol, Platforms: slices.Sorted(maps.Keys(a.config.Platforms)), Address: a.config.Address,
 		})
 		if err != nil && refused(err) && !taken {
 			return notTaken(a.config.Name, err)

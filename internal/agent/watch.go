@@ -111,7 +111,7 @@ func (k *keeper) probe(ctx context.Context, health andon.Health, began time.Time
 
 // hasEnded asks the platform whether the copy has ended, and how.
 func (k *keeper) hasEnded(ctx context.Context) (how string, ended bool) {
-	list, err := k.fleet.agent.config.Platform.List(ctx)
+	list, err := k.on.List(ctx)
 	if err != nil {
 		return "", false // not known to have ended: the next probe asks again
 	}

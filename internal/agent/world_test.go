@@ -74,7 +74,7 @@ func (w *world) agent() (stop func() error) {
 func (w *world) run(ctx context.Context) error {
 	pf := w.host.Open()
 	a, err := New(Config{
-		Name: "local", Slots: 2, Build: "test", Dir: w.dir, Plant: w.plant, Platform: pf,
+		Name: "local", Slots: 2, Build: "test", Dir: w.dir, Plant: w.plant, Platforms: map[string]platform.Platform{andon.PlatformProcess: pf},
 		Traffic: w.traffic, Runner: w.runner, Probe: w.probe,
 		Log: slog.New(slog.NewTextHandler(&w.log, nil)), Welcomed: func() { w.welcomed++ },
 	})

@@ -21,6 +21,8 @@ type RunSpec struct {
 	Stop      time.Duration     `json:"stop_ns"`
 	Requests  Requests          `json:"requests,omitzero"`
 	Limits    Limits            `json:"limits,omitzero"` // of the environment
+	// Platform is what runs the copies: the environment's; empty: PlatformProcess.
+	Platform string `json:"platform,omitempty"`
 }
 
 // Limits bound what one copy may take of its host. Zero is no limit.

@@ -29,6 +29,7 @@ type agentRunCmd struct {
 	Proxy    string            `default:"127.0.0.1:8601" placeholder:"ADDR" help:"Where the services of this host answer. (default ${default})"`
 	LogLevel slog.Level        `default:"warn" placeholder:"LEVEL" help:"What to log on standard error: debug, info, warn or error. (default ${default})"`
 	proxyFlags
+	containerFlags
 }
 
 // An agentRecord is the content of DIR/agent.json.
@@ -59,6 +60,9 @@ func (cmd *agentRunCmd) Run(c *call) error {
 	}
 	drivers, err := cmd.drivers(c)
 	if err != nil {
+		return err
+	}
+	if drivers.Containers, err = cmd.containers(c); err != nil {
 		return err
 	}
 	url = strings.TrimRight(url, "/")

@@ -7,6 +7,7 @@ import (
 
 type doctorCmd struct {
 	Traffic string `default:"proxy" placeholder:"DRIVER" help:"What is to move the requests, as in andon server: proxy, haproxy or haproxy=FILE. (default ${default})"`
+	Docker  string `placeholder:"SOCKET" help:"The container engine that is to run copies, as in andon server."`
 }
 
 // A finding is what doctor says about one thing that a plant needs.
@@ -27,10 +28,14 @@ func (cmd *doctorCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
+	engine, err := checkEngine(c, containerFlags{Docker: cmd.Docker})
+	if err != nil {
+		return err
+	}
 	findings := []finding{checkGit(c.ctx), checkBackend(c.ctx), checkShell(c.ctx)}
 	findings = append(findings, checkDirectory(dir)...)
 	findings = append(findings, checkPorts(c, dir)...)
-	findings = append(findings, moves, checkFiles(), checkClock(c))
+	findings = append(findings, moves, engine, checkFiles(), checkClock(c))
 	problems := 0
 	for _, f := range findings {
 		if !f.OK {

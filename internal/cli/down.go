@@ -129,7 +129,18 @@ func (c *call) endHost(d server.Directory, grace time.Duration) (copies int, err
 		return 0, err
 	}
 	copies, err = endCopies(c.ctx, running, grace)
-	return copies, errors.Join(err, running.Close(), stopProxy(c.ctx, d.Proxy()))
+	inContainers, containersErr := c.endContainers(d, grace, log)
+	return copies + inContainers, errors.Join(err, running.Close(), containersErr, stopProxy(c.ctx, d.Proxy()))
+}
+
+// endContainers ends the copies of a directory that are containers.
+func (c *call) endContainers(d server.Directory, grace time.Duration, log *slog.Logger) (copies int, err error) {
+	running, err := openLeft(c.ctx, d, log)
+	if err != nil || running == nil {
+		return 0, err
+	}
+	copies, err = endCopies(c.ctx, running, grace)
+	return copies, errors.Join(err, running.Close())
 }
 
 // endCopies ends all copies of a platform at the same time.

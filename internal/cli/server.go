@@ -32,6 +32,7 @@ type serverCmd struct {
 	Webhook  string        `placeholder:"URL" help:"Tell this address when the line stops and when it runs again, signed with DIR/webhook.secret."`
 	LogLevel slog.Level    `default:"warn" placeholder:"LEVEL" help:"What to log on standard error: debug, info, warn or error. (default ${default})"`
 	proxyFlags
+	containerFlags
 }
 
 // Run runs a plant until it is told to end. Its copies and its proxy go on.
@@ -42,6 +43,9 @@ func (cmd *serverCmd) Run(c *call) error {
 	}
 	drivers, err := cmd.drivers(c)
 	if err != nil {
+		return err
+	}
+	if drivers.Containers, err = cmd.containers(c); err != nil {
 		return err
 	}
 	config := server.Config{

@@ -29,11 +29,12 @@ func (s *State) placed(e *andon.Environment) []andon.AgentName {
 }
 
 // hosts returns the agents that copies in an environment go to, in turn: those of the chosen
-// ones that are there and run what the environment needs.
-func (s *State) hosts(e *andon.Environment) []andon.AgentName {
+// ones that are there and have the platform that the copies need: that of their release, which a
+// rollback brings back as it was.
+func (s *State) hosts(e *andon.Environment, platform string) []andon.AgentName {
 	return slices.DeleteFunc(s.placed(e), func(name andon.AgentName) bool {
 		a := s.Agents[name]
-		return a.Lost || !a.runs(e.Platform)
+		return a.Lost || !a.runs(platform)
 	})
 }
 
@@ -72,7 +73,7 @@ func (a *Agent) runs(platform string) bool {
 // hostHold returns the wait for an agent that copies could go to.
 func (s *State) hostHold(pl andon.Place, w andon.Wait) []andon.Wait {
 	e := s.Environments[pl.Environment]
-	if e == nil || len(s.hosts(e)) > 0 {
+	if e == nil || len(s.hosts(e, e.Platform)) > 0 {
 		return nil
 	}
 	w.Kind, w.On = andon.WaitAgent, string(localAgent)

@@ -19,6 +19,9 @@ func (s *State) plan(v *Version, env andon.EnvironmentName, kind andon.Deploymen
 		return andon.Plan{}, andon.Errorf(andon.KindInvalid, "%s declares nothing to run", v.Ref).WithHint("add `run` to andon.yaml")
 	}
 	spec.Limits = e.Limits
+	if e.Platform != andon.PlatformProcess {
+		spec.Platform = e.Platform
+	}
 	if most := e.MostInstances; most > 0 && spec.Instances > most {
 		return andon.Plan{}, andon.Errorf(andon.KindRefused, "%s wants %d copies in %s, and the estate allows %d", v.Ref, spec.Instances, env, most).
 			WithHint("write fewer instances into andon.yaml, or raise limits.instances in environments/%s.yaml", env)
@@ -60,7 +63,7 @@ func (s *State) planRelease(pl andon.Place, e *andon.Environment, release andon.
 // already, because they have not been taken away yet, are used again.
 func (s *State) complete(plan andon.Plan) andon.Plan {
 	if e := s.Environments[plan.Environment]; e != nil {
-		plan.Agents = s.hosts(e)
+		plan.Agents = s.hosts(e, plan.Release.Spec.Platform)
 		if len(plan.Hosts) > 0 {
 			plan.Edges = s.edges(e, plan.Agents)
 		}

@@ -21,6 +21,7 @@ type Spec struct {
 	Command     []string          // argv; its working directory is the root of the artifact
 	Env         map[string]string // the whole environment but for what every process needs (PATH, HOME)
 	Address     string            // host:port the copy listens on, $PORT among Env is its port; empty: a worker
+	Port        int               // that the service names: a copy in a network of its own listens on it, and is published at Address
 	Limits      andon.Limits      // a driver that cannot keep them does not; its documentation says so
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/artifact"
 	"github.com/andon-cd/andon/internal/journal"
 	"github.com/andon-cd/andon/internal/notify"
 	"github.com/andon-cd/andon/internal/platform"
@@ -41,8 +42,11 @@ type Addresses struct {
 // Drivers opens the concrete parts behind the contracts. Package cli names them.
 type Drivers struct {
 	Journal  func(ctx context.Context, file string) (journal.Journal, error)
+	// Platform opens that of processes, which every host has.
 	Platform func(dir string, artifacts Artifacts, log *slog.Logger) (platform.Platform, error)
-	Proxy    func(ctx context.Context, dir, listen string, log *slog.Logger) (Proxy, error)
+	// Containers opens that of containers; nil, or nil from it: this host has none.
+	Containers func(ctx context.Context, dir string, images artifact.Remote, log *slog.Logger) (platform.Platform, error)
+	Proxy      func(ctx context.Context, dir, listen string, log *slog.Logger) (Proxy, error)
 	// Notifier is told when the line stops and runs again; nil: nobody is.
 	Notifier notify.Notifier
 }
@@ -108,6 +112,9 @@ func (d Directory) Agent() string { return d.join("agent") }
 
 // Copies holds the running copies of the process platform.
 func (d Directory) Copies() string { return d.join("agent/copies") }
+
+// Containers holds what is kept of copies that are containers.
+func (d Directory) Containers() string { return d.join("agent/containers") }
 
 // Proxy holds what the proxy keeps.
 func (d Directory) Proxy() string { return d.join("proxy") }

@@ -39,11 +39,11 @@ type HostConfig struct {
 
 // A Host is an agent with its drivers: everything that acts on one machine.
 type Host struct {
-	Agent    *agent.Agent
-	Proxy    Proxy
-	Platform platform.Platform
-	Cache    *artifact.Cache
-	runner   *runner.Runner
+	Agent     *agent.Agent
+	Proxy     Proxy
+	cache     *artifact.Cache
+	platforms map[string]platform.Platform // by name
+	runner    *runner.Runner
 }
 
 // OpenHost adopts or starts what belongs to the host. Close ends it; copies and proxy stay.
@@ -77,16 +77,16 @@ func OpenHost(ctx context.Context, config HostConfig) (*Host, error) {
 	pull := func(ctx context.Context, service andon.ServiceName, digest andon.Digest) (string, error) {
 		return cache.Pull(ctx, registry, service, digest)
 	}
-	h := &Host{Cache: cache, runner: run}
-	if h.Platform, err = config.Drivers.Platform(d.Copies(), pull, config.Log); err != nil {
-		return nil, err
+	h := &Host{cache: cache, runner: run, platforms: make(map[string]platform.Platform)}
+	if err := h.openPlatforms(ctx, config, pull, registry); err != nil {
+		return nil, errors.Join(err, h.closePlatforms())
 	}
 	if h.Proxy, err = config.Drivers.Proxy(ctx, d.Proxy(), config.Listen, config.Log); err != nil {
-		return nil, errors.Join(err, h.Platform.Close())
+		return nil, errors.Join(err, h.closePlatforms())
 	}
 	h.Agent, err = agent.New(agent.Config{
 		Name: config.Name, Slots: slots(config.Slots), Labels: config.Labels, Address: config.Address, Build: config.Build, Dir: d.Agent(),
-		Plant: plant, Platform: h.Platform, Traffic: h.Proxy, Runner: run, Log: config.Log,
+		Plant: plant, Platforms: h.platforms, Traffic: h.Proxy, Runner: run, Log: config.Log,
 		Welcomed: config.Welcomed,
 	})
 	if err != nil {
@@ -98,7 +98,47 @@ func OpenHost(ctx context.Context, config HostConfig) (*Host, error) {
 // Close ends the drivers' own goroutines. The agent's Run must have returned.
 func (h *Host) Close() error {
 	h.runner.Close()
-	return errors.Join(h.Proxy.Close(), h.Platform.Close())
+	return errors.Join(h.Proxy.Close(), h.closePlatforms())
+}
+
+// openPlatforms opens what copies run on here.
+func (h *Host) openPlatforms(ctx context.Context, config HostConfig, pull Artifacts, registry artifact.Remote) error {
+	processes, err := config.Drivers.Platform(config.Directory.Copies(), pull, config.Log)
+	if err != nil {
+		return err
+	}
+	h.platforms[andon.PlatformProcess] = processes
+	if config.Drivers.Containers == nil {
+		return nil
+	}
+	containers, err := config.Drivers.Containers(ctx, config.Directory.Containers(), registry, config.Log)
+	if err == nil && containers != nil {
+		h.platforms[andon.PlatformDocker] = containers
+	}
+	return err
+}
+
+func (h *Host) closePlatforms() error {
+	var err error
+	for _, p := range h.platforms {
+		err = errors.Join(err, p.Close())
+	}
+	return err
+}
+
+// Collect removes the artifacts that are kept here and that keep does not want, and returns how
+// many those were.
+func (h *Host) Collect(ctx context.Context, keep func(andon.Digest) bool) (int, error) {
+	removed, err := h.cache.Collect(keep)
+	for _, p := range h.platforms {
+		if c, ok := p.(interface {
+			Collect(ctx context.Context, keep func(andon.Digest) bool) (int, error)
+		}); ok {
+			n, collectErr := c.Collect(ctx, keep)
+			removed, err = removed+n, errors.Join(err, collectErr)
+		}
+	}
+	return removed, err
 }
 
 func slots(n int) int {

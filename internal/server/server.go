@@ -232,7 +232,7 @@ func (p *plant) prepare(ctx context.Context) (err error) {
 			if p.host == nil {
 				return 0, nil
 			}
-			return p.host.Cache.Collect(keep)
+			return p.host.Collect(ctx, keep)
 		},
 	})
 	return p.git.Reconcile(ctx)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,14 @@ type (
 	engineVersion struct {
 		APIVersion    string `json:"ApiVersion"`
 		MinAPIVersion string
-		Components    []struct{ Name, Version string }
+		Version       string
+		Components    []engineComponent
+	}
+	engineComponent struct{ Name, Version string }
+	// listed is a container as lists have it.
+	listed struct {
+		ID     string `json:"Id"`
+		Labels map[string]string
 	}
 	containerState struct {
 		Status             string
@@ -52,27 +60,38 @@ type (
 	}
 )
 
-// negotiate asks which versions the Engine speaks, takes one of them, and returns what it
-// tells of itself.
-func (e *engine) negotiate(ctx context.Context) (engineVersion, error) {
+// negotiate asks which versions of the API the Engine speaks, takes one of them, and keeps what
+// it tells of itself.
+func (e *engine) negotiate(ctx context.Context) error {
 	var v engineVersion
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	answer, err := e.answer(ctx, http.MethodGet, "/version", nil, nil, "")
 	if err != nil {
-		return v, err
+		return err
 	}
 	defer answer.Body.Close()
 	if err := json.NewDecoder(io.LimitReader(answer.Body, answerLimit)).Decode(&v); err != nil {
-		return v, e.unreachable(ctx, err)
+		return e.unreachable(ctx, err)
 	}
 	newest, least := minor(v.APIVersion), minor(v.MinAPIVersion)
 	if newest < apiOldest {
-		return v, andon.Errorf(andon.KindRefused, "the container engine at %s speaks API version %q, and at least 1.%d is needed", e.socket, v.APIVersion, apiOldest).
+		return andon.Errorf(andon.KindRefused, "the container engine at %s speaks API version %q, and at least 1.%d is needed", e.socket, v.APIVersion, apiOldest).
 			WithHint("Install Docker 19.03 or later, or Podman 4 or later.")
 	}
 	e.api.Store(int64(max(min(apiWritten, newest), least)))
-	return v, nil
+	e.version.Store(&v)
+	return nil
+}
+
+// known returns what the Engine told of itself, and asks it if it was never there yet.
+func (e *engine) known(ctx context.Context) (engineVersion, error) {
+	if e.version.Load() == nil {
+		if err := e.negotiate(ctx); err != nil {
+			return engineVersion{}, err
+		}
+	}
+	return *e.version.Load(), nil
 }
 
 // minor returns the second number of a version of the API, -1 if it is none of 1.x.
@@ -84,13 +103,14 @@ func minor(version string) int {
 	return n
 }
 
+// What an Engine has besides itself.
+const (
+	componentPodman = "Podman Engine"
+	componentInit   = "docker-init" // takes the part of PID 1
+)
+
 func (v engineVersion) has(component string) bool {
-	for _, c := range v.Components {
-		if c.Name == component {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(v.Components, func(c engineComponent) bool { return c.Name == component })
 }
 
 func (e *engine) inspect(ctx context.Context, id string) (container, error) {
@@ -99,20 +119,12 @@ func (e *engine) inspect(ctx context.Context, id string) (container, error) {
 	return c, err
 }
 
-// list returns the containers with a label, running or not, by their IDs.
-func (e *engine) list(ctx context.Context, label string) ([]string, error) {
-	var found []struct {
-		ID string `json:"Id"`
-	}
+// list returns the containers with a label, running or not.
+func (e *engine) list(ctx context.Context, label string) ([]listed, error) {
+	var found []listed
 	query := url.Values{"all": {"true"}, "filters": {filters(map[string][]string{"label": {label}})}}
-	if err := e.call(ctx, http.MethodGet, "/containers/json", query, nil, &found); err != nil {
-		return nil, err
-	}
-	ids := make([]string, 0, len(found))
-	for _, c := range found {
-		ids = append(ids, c.ID)
-	}
-	return ids, nil
+	err := e.call(ctx, http.MethodGet, "/containers/json", query, nil, &found)
+	return found, err
 }
 
 func (e *engine) create(ctx context.Context, name string, body containerBody) (id string, warnings []string, err error) {

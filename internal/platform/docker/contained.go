@@ -50,7 +50,7 @@ func (c *contained) instance() (platform.Instance, bool) {
 // turn returns when the caller may start or end the copy of that ID, what ends that turn, and
 // the copy; nil if there is none.
 func (d *Driver) turn(ctx context.Context, id andon.InstanceID) (*contained, func(), error) {
-	release, err := d.turns.take(ctx, "copy "+string(id))
+	release, err := d.turns.take(ctx, turnOf(id))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -61,6 +61,15 @@ func (d *Driver) turn(ctx context.Context, id andon.InstanceID) (*contained, fun
 		return nil, nil, andon.Errorf(andon.KindUnavailable, "the agent is shutting down")
 	}
 	return d.copies[id], release, nil
+}
+
+func turnOf(id andon.InstanceID) string { return "copy " + string(id) }
+
+// copy returns the copy of that ID, nil if there is none.
+func (d *Driver) copy(id andon.InstanceID) *contained {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.copies[id]
 }
 
 // know makes a copy known. The caller has its turn.
@@ -85,8 +94,8 @@ func (d *Driver) forget(id andon.InstanceID) {
 	}
 }
 
-// adopt finds what earlier drivers started: records, and the containers with our label.
-func (d *Driver) adopt(ctx context.Context) error {
+// recall makes the copies known that earlier drivers have recorded, as what they were.
+func (d *Driver) recall() error {
 	entries, err := os.ReadDir(filepath.Join(d.config.Dir, copiesDir))
 	if err != nil {
 		return fmt.Errorf("docker: %w", err)
@@ -104,41 +113,66 @@ func (d *Driver) adopt(ctx context.Context) error {
 			d.forget(id) // its start or its stop was cut off
 			continue
 		}
-		if rec.Exit == "" {
-			rec.Exit = exitRemoved // unless its container is found below
-		}
-		d.know(&contained{id: id, record: rec})
+		d.know(&contained{id: id, record: rec, running: rec.Exit == ""})
+	}
+	return nil
+}
+
+// meet makes the Engine's acquaintance, or renews it, and takes from it what there is.
+func (d *Driver) meet(ctx context.Context) error {
+	if err := d.engine.negotiate(ctx); err != nil {
+		return err
 	}
 	found, err := d.engine.list(ctx, d.ours())
 	if err != nil {
 		return err
 	}
-	for _, id := range found {
-		if err := d.adoptContainer(ctx, id); err != nil {
+	for _, c := range found {
+		if err := d.adopt(ctx, c); err != nil {
 			return err
 		}
 	}
+	d.askAll()
 	return nil
 }
 
-func (d *Driver) adoptContainer(ctx context.Context, id string) error {
-	found, err := d.engine.inspect(ctx, id)
+// adopt makes a container known that is there, unless it is already. Who is about to start or end
+// the copy sees to its container.
+func (d *Driver) adopt(ctx context.Context, there listed) error {
+	instance := andon.InstanceID(there.Labels[labelInstance])
+	release, free := d.turns.try(turnOf(instance))
+	if !free {
+		return nil
+	}
+	defer release()
+	c := d.copy(instance)
+	found, err := d.engine.inspect(ctx, there.ID)
 	if refusedWith(err, http.StatusNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	instance := andon.InstanceID(found.Config.Labels[labelInstance])
-	if !validID(instance) || found.neverRan() {
-		return d.engine.remove(ctx, id) // a start was cut off
+	switch {
+	case !validID(instance) || found.neverRan():
+		return d.engine.remove(ctx, found.ID) // a start was cut off
+	case c == nil || c.container() != found.ID || found.State.Running && c.runs() == "":
+		d.attach(found)
+	case !c.followed():
+		d.follow(c)
 	}
-	d.attach(found)
 	return nil
 }
 
+// followed reports whether the log of the copy's container is, or was, copied by this driver.
+func (c *contained) followed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.logged != nil
+}
+
 // attach makes a container that was started the copy's, and follows its log. It returns the
-// copy. The caller has its turn, or nobody else is there yet.
+// copy. The caller has its turn.
 func (d *Driver) attach(found container) *contained {
 	labels := found.Config.Labels
 	c := &contained{

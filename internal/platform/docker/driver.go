@@ -18,9 +18,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/platform"
@@ -42,12 +44,13 @@ type Config struct {
 	// if it does not exist. One Driver at a time uses it. Its path tells this plant's containers
 	// and images from those of others on the same Engine: it must not change.
 	Dir string
-	// Socket is the path of the Engine's socket. Empty: DefaultSocket.
+	// Socket is the path of the Engine's socket.
 	Socket   string
 	Registry Registry
 	// Network is the network of the containers. Empty: host, where a copy listens on its Address
-	// itself. In any other ("bridge", or one that the operator has made) the copy listens on $PORT
-	// on all addresses of its container, and the Engine publishes that as its Address.
+	// itself; on systems other than Linux, where the Engine runs in a machine of its own: bridge. In
+	// a network other than host the copy listens on the port that its service names, on all
+	// addresses of its container, and the Engine publishes that at its Address and nowhere else.
 	Network string
 	// User is who a copy is when its image names nobody, as "uid:gid". Empty: DefaultUser.
 	User string
@@ -60,13 +63,19 @@ type Config struct {
 }
 
 const (
-	// DefaultSocket is where Docker listens.
-	DefaultSocket = "/var/run/docker.sock"
 	// DefaultUser has no rights to anything: it is what images without a user usually take.
 	DefaultUser = "65532:65532"
 
-	hostNetwork = "host"
+	hostNetwork   = "host"
+	bridgeNetwork = "bridge"
 )
+
+func ordinaryNetwork() string {
+	if runtime.GOOS == "linux" {
+		return hostNetwork
+	}
+	return bridgeNetwork
+}
 
 // exitsBuffered is how many exits wait for a reader before further ones are only in List.
 const exitsBuffered = 256
@@ -75,8 +84,6 @@ const exitsBuffered = 256
 type Driver struct {
 	config Config
 	plant  string // tells this driver's containers from those of others
-	podman bool
-	init   bool // the Engine has a program that takes the part of PID 1
 	engine *engine
 	exits  chan andon.InstanceID
 	ctx    context.Context // ends with Close
@@ -91,9 +98,13 @@ type Driver struct {
 
 var _ platform.Platform = (*Driver)(nil)
 
+// meetTimeout bounds how long Open waits for the Engine.
+const meetTimeout = 20 * time.Second
+
 // Open returns a driver over the directory and the Engine, and adopts the containers that were
-// started from it. It needs the Engine: an error of kind andon.KindUnreachable is worth another
-// try. The goroutines that it starts end with Close.
+// started from it. While the Engine is away, copies that ran when they were last seen are taken
+// for running: many engines leave them alone. An error of kind andon.KindRefused says that this
+// Engine cannot be used. The goroutines that Open starts end with Close.
 func Open(ctx context.Context, config Config) (*Driver, error) {
 	if config.Registry == nil {
 		return nil, errors.New("docker: Config.Registry is not set")
@@ -103,11 +114,11 @@ func Open(ctx context.Context, config Config) (*Driver, error) {
 		return nil, fmt.Errorf("docker: %w", err)
 	}
 	config.Dir = dir
-	if config.Socket == "" {
-		config.Socket = DefaultSocket
+	if !filepath.IsAbs(config.Socket) {
+		return nil, andon.Errorf(andon.KindInvalid, "%q is not the path of a container engine's socket", config.Socket)
 	}
 	if config.Network == "" {
-		config.Network = hostNetwork
+		config.Network = ordinaryNetwork()
 	}
 	if config.User == "" {
 		config.User = DefaultUser
@@ -129,13 +140,20 @@ func Open(ctx context.Context, config Config) (*Driver, error) {
 		exits: make(chan andon.InstanceID, exitsBuffered), copies: make(map[andon.InstanceID]*contained),
 	}
 	d.ctx, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	version, err := d.engine.negotiate(ctx)
-	if err != nil {
+	if err := d.recall(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	d.podman, d.init = version.has("Podman Engine"), version.has("docker-init")
-	if err := d.adopt(ctx); err != nil {
+	meeting, cancel := context.WithTimeout(ctx, meetTimeout)
+	defer cancel()
+	switch err := d.meet(meeting); {
+	case err == nil:
+	case ctx.Err() == nil && andon.KindOf(err) == andon.KindUnreachable:
+		d.config.Log.Warn("the container engine is away: its copies are taken for what they were", "socket", config.Socket, "error", err)
+	default:
 		return nil, errors.Join(err, d.Close())
+	}
+	if err := replaceFile(filepath.Join(dir, socketFile), []byte(config.Socket+"\n")); err != nil {
+		return nil, errors.Join(fmt.Errorf("docker: %w", err), d.Close())
 	}
 	d.tasks.Go(d.watch)
 	d.tasks.Go(d.tend)
@@ -189,6 +207,8 @@ func (d *Driver) all() []*contained {
 const (
 	copiesDir = "copies" // below Config.Dir: a directory for each copy
 	imagesDir = "images" // below it: the manifests of images that were loaded
+	// socketFile says in it which Engine the copies belong to.
+	socketFile = "socket"
 )
 
 // home returns the directory of a copy.

@@ -33,9 +33,10 @@ const (
 
 // An engine speaks to a Docker Engine, or to what answers like one, over its socket.
 type engine struct {
-	socket string
-	client *http.Client
-	api    atomic.Int64 // the minor version that is spoken
+	socket  string
+	client  *http.Client
+	api     atomic.Int64                  // the minor version that is spoken
+	version atomic.Pointer[engineVersion] // what it told of itself last; nil: it never did
 }
 
 func newEngine(socket string) *engine {

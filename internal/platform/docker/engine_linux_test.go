@@ -105,7 +105,7 @@ func (e *dockerd) start() error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(time.Minute); ; {
-		if _, err = client.negotiate(context.Background()); err == nil {
+		if err = client.negotiate(context.Background()); err == nil {
 			return nil
 		}
 		select {

@@ -28,8 +28,8 @@ const (
 const gap = "[a part of this log is gone: the container engine did not keep it]\n"
 
 // logConfig is how the Engine keeps logs: 32 MiB of each container, as bytes that are not changed.
-func (d *Driver) logConfig() logConfig {
-	if d.podman {
+func (v engineVersion) logConfig() logConfig {
+	if v.has(componentPodman) {
 		return logConfig{Type: "k8s-file", Config: map[string]string{"max-size": "32m"}}
 	}
 	return logConfig{Type: "local", Config: map[string]string{"max-size": "8m", "max-file": "4", "compress": "false"}}
@@ -38,10 +38,7 @@ func (d *Driver) logConfig() logConfig {
 // Log implements platform.Platform.
 func (d *Driver) Log(ctx context.Context, id andon.InstanceID, offset int64) (platform.LogReader, error) {
 	unknown := andon.Errorf(andon.KindNotFound, "there is no copy %s on this host", id)
-	d.mu.Lock()
-	c := d.copies[id]
-	d.mu.Unlock()
-	if c == nil {
+	if d.copy(id) == nil {
 		return nil, unknown
 	}
 	r, err := copylog.Open(d.home(id), offset)

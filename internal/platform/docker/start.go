@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +17,9 @@ import (
 	"github.com/andon-cd/andon/internal/platform"
 	"github.com/andon-cd/andon/internal/platform/copylog"
 )
+
+// mostProcesses is how many processes and threads a copy may have whose limits do not say.
+const mostProcesses = 4096
 
 // undoTimeout bounds the removal of a container that did not start.
 const undoTimeout = 30 * time.Second
@@ -35,6 +40,10 @@ func (d *Driver) Start(ctx context.Context, spec platform.Spec) (platform.Instan
 		if inst, _ := c.instance(); inst.Running {
 			return inst, nil
 		}
+	}
+	version, err := d.engine.known(ctx)
+	if err != nil {
+		return platform.Instance{}, err
 	}
 	img, err := d.provide(ctx, spec.Service, spec.Artifact)
 	if err != nil {
@@ -58,12 +67,12 @@ func (d *Driver) Start(ctx context.Context, spec platform.Spec) (platform.Instan
 	if err != nil {
 		return platform.Instance{}, cannotStart(spec, err)
 	}
-	return d.launch(ctx, c, spec, img)
+	return d.launch(ctx, c, spec, img, version)
 }
 
 // launch starts a container of the copy, which has none. Before is what it was, nil if it is
 // new: what it is again if the container does not start.
-func (d *Driver) launch(ctx context.Context, before *contained, spec platform.Spec, img image) (platform.Instance, error) {
+func (d *Driver) launch(ctx context.Context, before *contained, spec platform.Spec, img image, version engineVersion) (platform.Instance, error) {
 	home := d.home(spec.ID)
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return platform.Instance{}, cannotStart(spec, err)
@@ -80,7 +89,7 @@ func (d *Driver) launch(ctx context.Context, before *contained, spec platform.Sp
 		}
 		d.know(before)
 	}
-	id, warnings, err := d.engine.create(ctx, d.name(spec.ID), d.body(spec, img))
+	id, warnings, err := d.engine.create(ctx, d.name(spec.ID), d.body(spec, img, version))
 	if err != nil {
 		undo(d.name(spec.ID))
 		return platform.Instance{}, cannotStart(spec, err)
@@ -88,7 +97,7 @@ func (d *Driver) launch(ctx context.Context, before *contained, spec platform.Sp
 	for _, w := range warnings {
 		d.config.Log.Warn("the container engine warns", "copy", spec.ID, "warning", w)
 	}
-	if d.init {
+	if version.has(componentInit) {
 		err = d.findCommand(ctx, id, spec, img)
 	}
 	end := int64(0)
@@ -126,7 +135,8 @@ func (d *Driver) launch(ctx context.Context, before *contained, spec platform.Sp
 }
 
 // body is how a copy's container is made: with the fewest rights that a program can have.
-func (d *Driver) body(spec platform.Spec, img image) containerBody {
+func (d *Driver) body(spec platform.Spec, img image, version engineVersion) containerBody {
+	spec, ports := d.publish(spec)
 	env := make([]string, 0, len(spec.Env)+1)
 	if _, own := spec.Env["TMPDIR"]; !own {
 		env = append(env, "TMPDIR=/tmp")
@@ -146,20 +156,46 @@ func (d *Driver) body(spec platform.Spec, img image) containerBody {
 			CapDrop: []string{"ALL"}, SecurityOpt: []string{"no-new-privileges"},
 			ReadonlyRootfs: !d.config.WritableRoot, Tmpfs: map[string]string{"/tmp": "rw,nosuid,nodev,mode=1777,size=64m"},
 			Memory: spec.Limits.Memory, MemorySwap: spec.Limits.Memory, // both together: no swap
-			NanoCPUs: int64(spec.Limits.CPU) * 1_000_000, PidsLimit: int64(spec.Limits.Processes),
-			Init: d.init, LogConfig: d.logConfig(),
+			NanoCPUs: int64(spec.Limits.CPU) * 1_000_000, PidsLimit: int64(cmp.Or(spec.Limits.Processes, mostProcesses)),
+			Init: version.has(componentInit), LogConfig: version.logConfig(), PortBindings: ports,
 		},
 	}
-	host, published, err := net.SplitHostPort(spec.Address)
-	if d.config.Network != hostNetwork && err == nil {
-		inside := spec.Env["PORT"]
-		if inside == "" {
-			inside = published
+	if len(ports) > 0 {
+		b.ExposedPorts = make(map[string]struct{}, len(ports))
+		for port := range ports {
+			b.ExposedPorts[port] = struct{}{}
 		}
-		b.ExposedPorts = map[string]struct{}{inside + "/tcp": {}}
-		b.HostConfig.PortBindings = map[string][]portBinding{inside + "/tcp": {{HostIP: host, HostPort: published}}}
 	}
 	return b
+}
+
+// publish returns which ports of a copy in a network of its own the Engine publishes, and the
+// copy as it listens there: at all addresses, on the port that its service names.
+func (d *Driver) publish(spec platform.Spec) (platform.Spec, map[string][]portBinding) {
+	host, published, err := net.SplitHostPort(spec.Address)
+	if d.config.Network == hostNetwork || err != nil {
+		return spec, nil
+	}
+	inside := published
+	if spec.Port > 0 {
+		inside = strconv.Itoa(spec.Port)
+	}
+	spec.Env = maps.Clone(spec.Env)
+	if spec.Env["PORT"] == published {
+		spec.Env["PORT"] = inside
+	}
+	if spec.Env["HOST"] == host {
+		spec.Env["HOST"] = everyAddress(host)
+	}
+	return spec, map[string][]portBinding{inside + "/tcp": {{HostIP: host, HostPort: published}}}
+}
+
+// everyAddress is the address of its family that stands for all.
+func everyAddress(host string) string {
+	if strings.Contains(host, ":") {
+		return "::"
+	}
+	return "0.0.0.0"
 }
 
 // The Engine's words for how a container is made.

@@ -39,7 +39,7 @@ func (d *Driver) watch() {
 
 // heed heeds events until the stream of them ends, and says why.
 func (d *Driver) heed() error {
-	if _, err := d.engine.negotiate(d.ctx); err != nil {
+	if err := d.engine.negotiate(d.ctx); err != nil {
 		return err
 	}
 	stream, err := d.engine.events(d.ctx, d.ours())
@@ -47,7 +47,9 @@ func (d *Driver) heed() error {
 		return err
 	}
 	defer stream.Close()
-	d.askAll() // what happened before the stream began
+	if err := d.meet(d.ctx); err != nil { // what happened before the stream began
+		return err
+	}
 	for in := json.NewDecoder(stream); ; {
 		var e event
 		if err := in.Decode(&e); err != nil {
