@@ -57,6 +57,7 @@ func main() {
 		}
 		respond(w, r)
 	})
+	handleKinds(mux)
 	mux.HandleFunc("/", respond)
 	at := os.Getenv("HOST")
 	if at == "" {
