@@ -63,14 +63,14 @@ func writeFlow(w io.Writer, f api.Flow) {
 	var t table
 	for _, s := range f.Steps {
 		name := first(s.Stage, "no version")
-		if s.First > 0 {
-			name += fmt.Sprintf("  (%s complete and accurate)", percent(float64(s.Passed)/float64(s.First)))
-		}
-		t.row(name)
 		for _, part := range append([]api.FlowPart{s.Work}, s.Waits...) {
 			if part.TotalMS > 0 {
-				t.row("", flowWords(part.Cause), span(milliseconds(part.MedianMS)), percent(part.Share), strings.Repeat("█", int(math.Round(part.Share*barWidth))))
+				t.row(name, flowWords(part.Cause), span(milliseconds(part.MedianMS)), percent(part.Share), strings.Repeat("█", int(math.Round(part.Share*barWidth))))
+				name = ""
 			}
+		}
+		if s.First > 0 {
+			t.row(name, "complete and accurate", "", percent(float64(s.Passed)/float64(s.First)))
 		}
 	}
 	t.write(w, "")

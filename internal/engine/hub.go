@@ -86,6 +86,12 @@ func (e *Engine) Follow(ctx context.Context, after andon.Seq, take func([]andon.
 	}
 }
 
+// Recent returns the events after a position, in order, if they are all still in memory; if not,
+// whoever asks begins anew. With none, the channel is closed at the next commit.
+func (e *Engine) Recent(after andon.Seq) (events []andon.Event, complete bool, news <-chan struct{}) {
+	return e.hub.since(after)
+}
+
 // followChunk is how many events one read of the journal asks for on behalf of a follower.
 const followChunk = 1000
 

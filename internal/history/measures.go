@@ -35,7 +35,6 @@ func (h *History) Facts(ctx context.Context, p Period) (f metrics.Facts, err err
 	if f.Rollouts, err = h.Rollouts(ctx, p); err != nil {
 		return f, err
 	}
-	took := func(r *sql.Rows) (t time.Duration, err error) { return t, r.Scan((*int64)(&t)) }
 	text, args := p.during(`SELECT lead FROM change WHERE true`, `delivered`)
 	if f.Leads, err = query(ctx, h.store, took, text, args...); err != nil {
 		return f, err
@@ -56,6 +55,8 @@ func (h *History) Facts(ctx context.Context, p Period) (f metrics.Facts, err err
 	f.Stops, err = h.stops(ctx, p)
 	return f, err
 }
+
+func took(r *sql.Rows) (t time.Duration, err error) { return t, r.Scan((*int64)(&t)) }
 
 // Rollouts returns the deployments to production that ended in a period and were no rollbacks.
 func (h *History) Rollouts(ctx context.Context, p Period) ([]metrics.Rollout, error) {
@@ -130,4 +131,25 @@ func (h *History) Passes(ctx context.Context, p Period) (map[andon.StageName]met
 		passes[o.stage] = o.Pass
 	}
 	return passes, err
+}
+
+// A Today is what happened in production since a time.
+type Today struct {
+	Deployments int   // that became live and were no rollbacks
+	Lost        int64 // requests that failed in all that ended, up to the next one
+}
+
+// Today counts the deployments to production that ended since a time.
+func (h *History) Today(ctx context.Context, since time.Time) (t Today, err error) {
+	err = h.store.rdb.QueryRowContext(ctx, `SELECT coalesce(sum(r.kind = 'deploy' AND r.outcome = 'succeeded'), 0),
+			coalesce(sum(json_extract(d.ledger, '$.failed')), 0)
+		FROM rollout r JOIN deployment d ON d.id = r.deployment WHERE r.ended >= ?`, nanos(since)).Scan(&t.Deployments, &t.Lost)
+	return t, storageError(h.store.path, err)
+}
+
+// Lead returns the change lead time of a period, the median, and of how many changes.
+func (h *History) Lead(ctx context.Context, p Period) (time.Duration, int, error) {
+	text, args := p.during(`SELECT lead FROM change WHERE true`, `delivered`)
+	leads, err := query(ctx, h.store, took, text, args...)
+	return metrics.Median(leads), len(leads), err
 }

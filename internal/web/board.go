@@ -1,7 +1,10 @@
 package web
 
 import (
+	"bytes"
 	"cmp"
+	"context"
+	"html/template"
 	"maps"
 	"net/http"
 	"slices"
@@ -12,88 +15,110 @@ import (
 	"github.com/andon-cd/andon/internal/line"
 )
 
-// A board is what the big screen shows.
+// A board is what the big screen shows: its frame, into which the drawn parts come.
 type board struct {
-	Position     andon.Seq // that it shows; the page follows the journal from there
-	Now          time.Time
+	Edition      string
 	Environments []andon.EnvironmentName
-	Rows         []row
-	Cords        []andon.Cord
-	Waits        []andon.Wait
-	Agents       []agent
+	Parts        map[string]template.HTML
+	Rows         []template.HTML
+	Size         string // how many rows there are, in words of the style sheet
 }
 
-// A row is one service.
-type row struct {
-	Service andon.ServiceName
-	Stopped bool
-	Slow    bool
-	Newest  *onItsWay
-	Places  []place
-}
-
-// onItsWay is the newest version of a service.
-type onItsWay struct {
-	Number   andon.VersionNumber
-	Subject  string
-	Author   string
-	Maturity andon.Maturity
-	At       string // the stage that it is in, or how it ended
-	Red      bool
-}
-
-// A place is a service in one environment.
-type place struct {
-	Live    andon.VersionNumber // 0: nothing
-	Since   time.Time
-	URL     string
-	Healthy int
-	Wanted  int
-	Moving  string // what a deployment does there
-}
-
-type agent struct {
-	Name andon.AgentName
-	Lost bool
-	Busy int
-	Of   int
-}
-
-// maxWaits is how many waits the board shows.
-const maxWaits = 12
+// The IDs of the parts that belong to no service. Names of services begin with a letter, so that
+// rowPrefix keeps the rest apart.
+const (
+	partHead  = "head"
+	partStops = "stops"
+	rowPrefix = "row-"
+)
 
 func (p *pages) showBoard(w http.ResponseWriter, r *http.Request) {
-	b := board{Position: p.Engine.Head(), Now: p.Engine.Now()}
-	if err := p.Engine.View(r.Context(), func(s *line.State) { b.read(s, p.Proxy()) }); err != nil {
+	compressed := takesGzip(r)
+	body, err := p.sheet.whole(r.Context(), compressed, p.frameBoard)
+	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
-	name := "frame"
-	if r.URL.Query().Get("part") == "board" {
-		name = "board"
-	}
-	p.render(w, r, p.board, name, b)
+	p.writeSheet(w, body, compressed)
 }
 
-// read copies what the board shows from the state.
-func (b *board) read(s *line.State, proxy string) {
-	b.Environments = slices.SortedFunc(maps.Keys(s.Environments), func(x, y andon.EnvironmentName) int {
+func (p *pages) followBoard(w http.ResponseWriter, r *http.Request) { p.follow(w, r, p.sheet) }
+
+// frameBoard draws the page around the parts.
+func (p *pages) frameBoard(parts map[string]template.HTML, order []string, edition string) ([]byte, error) {
+	b := board{Edition: edition, Parts: parts}
+	for _, id := range order {
+		if strings.HasPrefix(id, rowPrefix) {
+			b.Rows = append(b.Rows, parts[id])
+		}
+	}
+	b.Environments, b.Size = p.columns, size(len(b.Rows))
+	var page bytes.Buffer
+	err := p.board.ExecuteTemplate(&page, "frame", b)
+	return page.Bytes(), err
+}
+
+// size says how dense a board of so many services must be.
+func size(rows int) string {
+	switch {
+	case rows <= 6:
+		return "few"
+	case rows <= 16:
+		return "some"
+	case rows <= 40:
+		return "many"
+	default:
+		return "crowd"
+	}
+}
+
+// drawBoard draws the parts of the board that are asked for. The sheet calls it one at a time.
+func (p *pages) drawBoard(ctx context.Context, services map[andon.ServiceName]bool, everything bool) ([]drawn, error) {
+	var h head
+	var rows []row
+	err := p.Engine.View(ctx, func(s *line.State) {
+		h.read(s)
+		if everything {
+			p.columns = columns(s)
+			services = map[andon.ServiceName]bool{}
+			for name := range s.Services {
+				services[name] = true
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(services)) {
+			if service := s.Services[name]; service != nil {
+				rows = append(rows, readRow(s, service, p.columns, p.Proxy(), p.Engine.Now()))
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.catchUp(ctx, p.Engine.Head())
+	if h.Figures, err = p.figures.of(ctx, p.History, p.Engine.Now()); err != nil {
+		return nil, err
+	}
+	parts := []drawn{p.part(partHead, "head", h), p.part(partStops, "stops", h)}
+	for _, r := range rows {
+		parts = append(parts, p.part(rowPrefix+string(r.Service), "row", r))
+	}
+	return parts, nil
+}
+
+// part draws one part with a template of the board.
+func (p *pages) part(id, name string, data any) drawn {
+	var b bytes.Buffer
+	if err := p.board.ExecuteTemplate(&b, name, data); err != nil {
+		panic("web: a template does not fit its data: " + err.Error())
+	}
+	return drawn{id, template.HTML(b.String())} //nolint:gosec // a template of this package escaped it
+}
+
+// columns returns the environments in the order in which versions pass them: where they end last.
+func columns(s *line.State) []andon.EnvironmentName {
+	return slices.SortedFunc(maps.Keys(s.Environments), func(x, y andon.EnvironmentName) int {
 		return cmp.Or(cmp.Compare(rank(x), rank(y)), cmp.Compare(x, y))
 	})
-	for _, cord := range s.Cords {
-		b.Cords = append(b.Cords, cord.Cord)
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Services)) {
-		b.Rows = append(b.Rows, b.row(s, s.Services[name], proxy))
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Agents)) {
-		a := s.Agents[name]
-		b.Agents = append(b.Agents, agent{name, a.Lost, a.Jobs, a.Slots})
-	}
-	b.Waits = slices.DeleteFunc(s.Waiting(b.Now), func(w andon.Wait) bool { return w.Kind == andon.WaitWarm }) // it holds nothing up
-	if len(b.Waits) > maxWaits {
-		b.Waits = b.Waits[:maxWaits]
-	}
 }
 
 // rank puts production last, where the way ends.
@@ -104,62 +129,48 @@ func rank(e andon.EnvironmentName) int {
 	return 0
 }
 
-func (b *board) row(s *line.State, service *line.Service, proxy string) row {
-	r := row{Service: service.Name}
-	for _, cord := range s.Cords {
-		r.Stopped = r.Stopped || cord.Scope.Covers(service.Name, "")
-	}
-	if v := service.Versions[service.Newest]; v != nil {
-		r.Newest, r.Slow = newest(v), slow(v)
-	}
-	for _, env := range b.Environments {
-		r.Places = append(r.Places, placeOf(s, andon.Place{Service: service.Name, Environment: env}, proxy))
-	}
-	return r
+// A head is what is above the rows: how the whole plant does.
+type head struct {
+	Services int
+	Stops    []stop
+	Away     []away
+	Figures  figures
 }
 
-func newest(v *line.Version) *onItsWay {
-	n := &onItsWay{Number: v.Ref.Number, Subject: v.Subject, Author: v.Author, Maturity: v.Maturity}
-	switch {
-	case v.Ended != nil:
-		n.At, n.Red = string(v.Ended.Outcome), v.Ended.Outcome == andon.Failed
-	case v.Run != nil:
-		n.At = string(v.Run.Stage)
-	default:
-		n.At = "waiting"
-	}
-	return n
+// A stop is a cord that is pulled.
+type stop struct {
+	andon.Cord
+	// Fixes says what releases it by itself; empty: only a person does.
+	Fixes string
 }
 
-func slow(v *line.Version) bool {
-	return slices.ContainsFunc(v.Stages, func(end line.StageEnd) bool { return end.Slow })
+// An away host is one that is not connected.
+type away struct {
+	Agent  andon.AgentName
+	Since  time.Time
+	Reason string
 }
 
-func placeOf(s *line.State, at andon.Place, proxy string) place {
-	known := s.PlaceOf(at)
-	if known == nil {
-		return place{}
+// State says how the line does, in the word of the style sheet.
+func (h head) State() string {
+	if len(h.Stops) > 0 {
+		return "stopped"
 	}
-	p := place{Since: known.Since}
-	if known.Live != nil {
-		p.Live = known.Live.Version
-	}
-	for _, c := range known.Desired.Copies {
-		if known.IsWarm(c.Group) {
-			continue
+	return "running"
+}
+
+func (h *head) read(s *line.State) {
+	h.Services = len(s.Services)
+	for _, c := range s.Cords {
+		st := stop{Cord: c.Cord}
+		if c.Fix != nil {
+			st.Fixes = "the first version of " + string(c.Fix.Service) + " after " + c.Fix.After.String() + " that passes " + string(c.Fix.Stage)
 		}
-		p.Wanted++
-		if record := known.Copies[c.ID]; record != nil && s.Attests(c.Agent) && record.Observed.Phase == andon.PhaseHealthy {
-			p.Healthy++
+		h.Stops = append(h.Stops, st)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Agents)) {
+		if a := s.Agents[name]; a.Lost {
+			h.Away = append(h.Away, away{name, a.Since, a.Reason})
 		}
 	}
-	if route := known.Desired.Route; route != nil && len(route.Hosts) > 0 {
-		if _, port, ok := strings.Cut(strings.TrimPrefix(proxy, "http://"), ":"); ok {
-			p.URL = "http://" + route.Hosts[0] + ":" + port + "/"
-		}
-	}
-	if known.Active != nil {
-		p.Moving = known.Active.Plan.Release.Version.String() + " " + string(known.Active.Step)
-	}
-	return p
 }

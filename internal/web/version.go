@@ -27,10 +27,7 @@ func (p *pages) showVersion(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	head := p.Engine.Head()
-	ctx, cancel := context.WithTimeout(r.Context(), historyTimeout)
-	defer cancel()
-	// A history that is late is shown as it is: the page follows the journal and draws itself again.
-	_ = p.History.WaitFor(ctx, head)
+	p.catchUp(r.Context(), head)
 	ref := andon.VersionRef{Service: andon.ServiceName(r.PathValue("service")), Number: andon.VersionNumber(number)}
 	version, err := p.History.Version(r.Context(), ref)
 	if err != nil {
@@ -42,4 +39,12 @@ func (p *pages) showVersion(w http.ResponseWriter, r *http.Request) {
 		name = "version"
 	}
 	p.render(w, r, p.version, name, versionPage{Position: head, Now: p.Engine.Now(), Version: version})
+}
+
+// catchUp waits for the read models to reach a position. A history that is late is shown as it is:
+// a page that follows the journal draws itself again.
+func (p *pages) catchUp(ctx context.Context, position andon.Seq) {
+	ctx, cancel := context.WithTimeout(ctx, historyTimeout)
+	defer cancel()
+	_ = p.History.WaitFor(ctx, position)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/andon-cd/andon/internal/engine"
 	"github.com/andon-cd/andon/internal/history"
 	"github.com/andon-cd/andon/internal/logs"
+	"github.com/andon-cd/andon/internal/metrics"
 )
 
 //go:embed static templates
@@ -36,7 +37,11 @@ type Config struct {
 // pages serve everything that is not the API.
 type pages struct {
 	Config
-	board, version, failure *template.Template
+	board, version, flow, measures, failure *template.Template
+
+	sheet   *sheet // of the board
+	figures counter
+	columns []andon.EnvironmentName // of the board; the sheet has them drawn one at a time
 }
 
 // New returns the handler of the pages. Whoever calls it has checked who asks.
@@ -44,7 +49,9 @@ func New(config Config) http.Handler {
 	p := &pages{
 		Config: config,
 		board:  parse("board.html"), version: parse("version.html"), failure: parse("failure.html"),
+		flow: parse("flow.html"), measures: parse("measures.html"),
 	}
+	p.sheet = &sheet{engine: config.Engine, draw: p.drawBoard}
 	static, err := fs.Sub(files, "static")
 	if err != nil {
 		panic("web: the embedded files lack static: " + err.Error())
@@ -52,8 +59,11 @@ func New(config Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", p.showBoard)
 	mux.HandleFunc("GET /board", p.showBoard)
+	mux.HandleFunc("GET /board/live", p.followBoard)
 	mux.HandleFunc("GET /services/{service}/versions/{number}", p.showVersion)
 	mux.HandleFunc("GET /logs/{stream...}", p.showLog)
+	mux.HandleFunc("GET /flow", p.showFlow)
+	mux.HandleFunc("GET /measures", p.showMeasures)
 	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
 	mux.HandleFunc("/", p.nothing)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -65,13 +75,13 @@ func New(config Config) http.Handler {
 
 func parse(name string) *template.Template {
 	functions := template.FuncMap{
-		"ago": ago, "took": took,
+		"ago": ago, "took": took, "age": age, "past": past, "instant": instant, "span": metrics.Short, "percent": metrics.Percent, "stepname": stepName, "passed": passed,
 		"short":  func(c andon.CommitID) string { return c.Short() },
 		"digest": func(d andon.Digest) string { return d.Short() },
 		// A browser gives a page only the events that it names: ours need all of them.
 		"events": func() string { return strings.Join(andon.EventNames(), " ") },
 	}
-	return template.Must(template.New(name).Funcs(functions).ParseFS(files, "templates/"+name, "templates/frame.html"))
+	return template.Must(template.New(name).Funcs(functions).ParseFS(files, "templates/"+name, "templates/frame.html", "templates/period.html"))
 }
 
 // render draws a page completely before anything of it is sent.
@@ -113,6 +123,22 @@ func (p *pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 func (p *pages) nothing(w http.ResponseWriter, r *http.Request) {
 	p.fail(w, r, andon.Errorf(andon.KindNotFound, "There is no page %.200s.", r.URL.Path))
 }
+
+// age writes since when something lasts, and past when something was, as elements that the browser
+// keeps up to date: "3 min" and "3 min ago". Without a script they stay times, of UTC.
+func age(since time.Time) template.HTML { return element(since, "") }
+
+func past(at time.Time) template.HTML { return element(at, " ago") }
+
+func element(t time.Time, suffix string) template.HTML {
+	if t.IsZero() {
+		return ""
+	}
+	return template.HTML(`<time data-age="` + suffix + `" datetime="` + instant(t) + `">` + t.UTC().Format("2 Jan 15:04") + `</time>`) //nolint:gosec // numbers and names of months
+}
+
+// instant writes a time for programs.
+func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // ago writes how long something has lasted in the largest unit that says enough.
 func ago(since, now time.Time) string { return took(now.Sub(since)) }

@@ -195,10 +195,12 @@ func TestPages_ShowAHostileHistoryAsText(t *testing.T) {
 	shown := html.EscapeString(hostile)
 	// The board names the newest version; each version has a page.
 	for path, want := range map[string][]string{
-		"/":                                      {shown, "Line stopped: environment production", "Line stopped: service shop"},
+		"/":                                      {shown, " cords are pulled", "■ environment production", "■ service shop", "first version of shop after"},
 		"/board":                                 {shown, "shop.localhost:8601"},
-		"/board?part=board":                      {shown},
 		"/services/shop/versions/1":              {shown, "acceptance", "production", "succeeded", "Deployments"},
+		"/flow":                                  {"Most of the time to production", "Flow efficiency", "the work", "shop 1"},
+		"/flow?service=shop&days=7":              {"Lead time", "commit"},
+		"/measures":                              {"Change lead time", "Failed deployment recovery time", "shop.production.1"},
 		"/services/shop/versions/2":              {shown},
 		"/services/shop/versions/3":              {shown, "failed", "a step exited with 1"},
 		"/services/shop/versions/4":              {shown},
@@ -226,8 +228,11 @@ func TestPages_SayWhatIsWrong(t *testing.T) {
 	s.hostileStory()
 	s.signIn()
 	for path, status := range map[string]int{
-		"/services/shop/versions/99":                             http.StatusNotFound,
-		"/services/other/versions/1":                             http.StatusNotFound,
+		"/services/shop/versions/99": http.StatusNotFound,
+		"/services/other/versions/1": http.StatusNotFound,
+		"/flow?service=other":        http.StatusNotFound,
+		"/measures?days=ages":        http.StatusBadRequest,
+		"/flow?days=367":             http.StatusBadRequest,
 		"/services/shop/versions/" + url.PathEscape("x<script>"): http.StatusBadRequest,
 		"/" + url.PathEscape("<script>alert(1)</script>"):        http.StatusNotFound,
 		"/logs/task/shop.99.commit.build.1/1":                    http.StatusNotFound,
@@ -406,7 +411,7 @@ func TestPage_IsLiveFromThePositionThatItShows(t *testing.T) {
 	s.plant.Push(enginetest.Commit(1), "main", "Ada", "first", shopYAML)
 	s.plant.Settle(nil)
 	s.signIn()
-	for _, path := range []string{"/board", "/services/shop/versions/1"} {
+	for _, path := range []string{"/services/shop/versions/1"} {
 		body := s.page(path, http.StatusOK)
 		found := positionOf.FindStringSubmatch(body)
 		if found == nil || found[1] != fmt.Sprint(s.plant.Engine.Head()) {
@@ -437,7 +442,7 @@ func TestPage_IsLiveFromThePositionThatItShows(t *testing.T) {
 func TestStatic_IsServedWithItsType(t *testing.T) {
 	s := newSite(t)
 	s.signIn()
-	for path, kind := range map[string]string{"/static/live.js": "text/javascript", "/static/style.css": "text/css"} {
+	for path, kind := range map[string]string{"/static/live.js": "text/javascript", "/static/style.css": "text/css", "/static/stopped.svg": "image/svg+xml"} {
 		answer, body := s.do(http.MethodGet, path, nil)
 		if answer.StatusCode != http.StatusOK || !strings.HasPrefix(answer.Header.Get("Content-Type"), kind) || body == "" {
 			t.Errorf("%s: %s %v", path, answer.Status, answer.Header)

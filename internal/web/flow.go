@@ -1,0 +1,149 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/metrics"
+)
+
+// mostListed is how many changes or deployments a page of figures lists.
+const mostListed = 50
+
+// A flowPage shows where the time between commit and production goes.
+type flowPage struct {
+	period
+	All        int // changes that reached production; Flow may be of the newest of them alone
+	Flow       metrics.Flow
+	Efficiency string
+	Stream     stream
+	Changes    []changeRow
+}
+
+// A changeRow is one change with its own stream.
+type changeRow struct {
+	metrics.Change
+	Bars []bar
+}
+
+func (p *pages) showFlow(w http.ResponseWriter, r *http.Request) {
+	asked, err := p.readPeriod(r)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	page := flowPage{period: asked}
+	changes, all, err := p.History.Changes(r.Context(), asked.Period)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	passes, err := p.History.Passes(r.Context(), asked.Period)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	page.All, page.Flow = all, metrics.FlowOf(changes, passes)
+	if e, ok := page.Flow.Efficiency(); ok {
+		page.Efficiency = metrics.Percent(e)
+	}
+	page.Stream = drawStream(page.Flow)
+	for _, c := range changes[:min(len(changes), mostListed)] {
+		page.Changes = append(page.Changes, changeRow{c, drawLegs(c)})
+	}
+	p.render(w, r, p.flow, "frame", &page)
+}
+
+// Sizes of the picture of a value stream, in the units of its own box.
+const (
+	streamWidth  = 1000.0
+	streamHeight = 104.0
+	labelled     = 60.0 // a step narrower than this has its name in the table alone
+)
+
+// A stream is the picture of a value stream: all of the lead time from left to right, in which
+// each step has its share.
+type stream struct {
+	Width, Height float64
+	Steps         []streamStep
+}
+
+// A streamStep is one step in it.
+type streamStep struct {
+	X, Width float64
+	Name     string
+	Label    string // the name, if there is room for it
+	Bars     []bar
+}
+
+// A bar is work or a wait: as wide as it took.
+type bar struct {
+	X, Width float64
+	Look     string // a class of the style sheet
+	Title    string
+}
+
+func drawStream(f metrics.Flow) stream {
+	s := stream{Width: streamWidth, Height: streamHeight}
+	x := 0.0
+	for _, step := range f.Steps {
+		st := streamStep{X: x, Name: stepName(step.Stage)}
+		for _, part := range append(step.Waits, step.Work) {
+			if part.Share <= 0 {
+				continue
+			}
+			b := bar{X: x, Width: part.Share * streamWidth, Look: lookOf(part.Cause)}
+			b.Title = fmt.Sprintf("%s, %s: %s, median %s", st.Name, part.Cause.Noun(), metrics.Percent(part.Share), metrics.Short(part.Median))
+			st.Bars = append(st.Bars, b)
+			x += b.Width
+		}
+		if st.Width = x - st.X; st.Width >= labelled {
+			st.Label = st.Name
+		}
+		s.Steps = append(s.Steps, st)
+	}
+	return s
+}
+
+// drawLegs draws one change's way as wide as the whole picture.
+func drawLegs(c metrics.Change) []bar {
+	lead := c.Lead().Seconds()
+	if lead <= 0 {
+		return nil
+	}
+	bars := make([]bar, 0, len(c.Legs))
+	for _, l := range c.Legs {
+		bars = append(bars, bar{
+			X: l.From.Sub(c.Legs[0].From).Seconds() / lead * streamWidth, Width: l.Took().Seconds() / lead * streamWidth, Look: lookOf(l.Cause),
+			Title: fmt.Sprintf("%s, %s: %s", stepName(l.Stage), l.Cause.Noun(), metrics.Short(l.Took())),
+		})
+	}
+	return bars
+}
+
+func stepName(stage andon.StageName) string {
+	if stage == "" {
+		return "no version"
+	}
+	return string(stage)
+}
+
+func lookOf(cause metrics.Cause) string {
+	switch cause {
+	case metrics.Work:
+		return "work"
+	case metrics.Stopped:
+		return "wait stopped"
+	default:
+		return "wait"
+	}
+}
+
+// passed writes how many versions leave a stage well by their first run; empty when none has left it.
+func passed(p metrics.Pass) string {
+	if share, ok := p.CompleteAndAccurate(); ok {
+		return metrics.Percent(share)
+	}
+	return ""
+}

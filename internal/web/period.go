@@ -1,0 +1,70 @@
+package web
+
+import (
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/history"
+	"github.com/andon-cd/andon/internal/line"
+	"github.com/andon-cd/andon/internal/metrics"
+)
+
+// defaultDays is the period of pages that nobody asked another one of.
+const defaultDays = 30
+
+// A period is what a page of figures is about, with the links to others.
+type period struct {
+	history.Period
+	Path     string
+	Days     int
+	Services []andon.ServiceName
+}
+
+// choices are the periods that pages offer, in days.
+var choices = [...]int{1, 7, 30, 90, 365}
+
+// Choices returns the periods that the page offers.
+func (p period) Choices() []int { return choices[:] }
+
+// Link returns the address of the page for other days and another service.
+func (p period) Link(days int, service andon.ServiceName) string {
+	q := url.Values{"days": {strconv.Itoa(days)}}
+	if service != "" {
+		q.Set("service", string(service))
+	}
+	return p.Path + "?" + q.Encode()
+}
+
+// readPeriod reads what a page is asked about.
+func (p *pages) readPeriod(r *http.Request) (period, error) {
+	q := r.URL.Query()
+	asked := period{Path: r.URL.Path, Days: defaultDays}
+	if text := q.Get("days"); text != "" {
+		days, err := strconv.Atoi(text)
+		if err != nil || days < 1 || days > 366 {
+			return asked, andon.Errorf(andon.KindInvalid, "%.20q is not a number of days.", text).WithHint("Ask for 1 to 366 days.")
+		}
+		asked.Days = days
+	}
+	asked.Service = andon.ServiceName(q.Get("service"))
+	known := asked.Service == ""
+	err := p.Engine.View(r.Context(), func(s *line.State) {
+		asked.Services = slices.Sorted(maps.Keys(s.Services))
+		known = known || s.Services[asked.Service] != nil
+	})
+	if err != nil {
+		return asked, err
+	}
+	if !known {
+		return asked, andon.Errorf(andon.KindNotFound, "There is no service %.100s.", asked.Service)
+	}
+	to := p.Engine.Now().Add(1) // what happened at this very moment belongs to it
+	asked.Span = metrics.Span{From: to.Add(-time.Duration(asked.Days) * 24 * time.Hour), To: to}
+	p.catchUp(r.Context(), p.Engine.Head())
+	return asked, nil
+}

@@ -1,0 +1,206 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/engine"
+)
+
+// A sheet is a page that looks the same to everybody. It is kept drawn, in parts: what an event
+// changes is drawn once, however many look at it, and nothing is drawn while nobody does.
+type sheet struct {
+	engine *engine.Engine
+	// draw draws the parts that these services have, and those that belong to none; everything: all
+	// parts, in the order of the page.
+	draw func(ctx context.Context, services map[andon.ServiceName]bool, everything bool) ([]drawn, error)
+
+	mu       sync.Mutex
+	epoch    int64 // tells the revisions of this process from those of others
+	position andon.Seq
+	revision int64 // rises when a part changes
+	set      int64 // the revision at which parts came or went
+	order    []string
+	parts    map[string]part
+	packed   map[bool]packed // by whether it is compressed
+}
+
+// A drawn part has the ID of its element in the page.
+type drawn struct {
+	id   string
+	html template.HTML
+}
+
+type part struct {
+	html     template.HTML
+	revision int64
+}
+
+// A packed page is a whole answer.
+type packed struct {
+	revision int64
+	body     []byte
+}
+
+// An edition names a revision of a sheet: what a reader has.
+func (s *sheet) edition() string { return fmt.Sprintf("%d-%d", s.epoch, s.revision) }
+
+// refresh draws what events have changed since the last time. The channel is closed when there is
+// something new. s.mu is held.
+func (s *sheet) refresh(ctx context.Context) (news <-chan struct{}, err error) {
+	events, complete, news := s.engine.Recent(s.position)
+	everything := s.parts == nil || !complete
+	if !everything && len(events) == 0 {
+		return news, nil
+	}
+	position := s.engine.Head() // what is drawn shows at least this
+	services := map[andon.ServiceName]bool{}
+	for _, e := range events {
+		some, all := touched(e)
+		everything = everything || all
+		for _, name := range some {
+			services[name] = true
+		}
+	}
+	parts, err := s.draw(ctx, services, everything)
+	if err != nil {
+		return nil, err
+	}
+	s.take(parts, everything)
+	s.position = position
+	_, _, news = s.engine.Recent(position)
+	return news, nil
+}
+
+// take puts drawn parts into the sheet. Those that look as before keep their revision.
+func (s *sheet) take(parts []drawn, everything bool) {
+	next := s.revision + 1
+	changed := false
+	if s.parts == nil {
+		s.parts, s.packed = map[string]part{}, map[bool]packed{}
+		s.epoch = time.Now().UnixNano()
+	}
+	for _, d := range parts {
+		if old, known := s.parts[d.id]; !known || old.html != d.html {
+			s.parts[d.id] = part{d.html, next}
+			changed = true
+		}
+	}
+	if everything {
+		changed = s.reorder(parts, next) || changed
+	}
+	if changed {
+		s.revision = next
+	}
+}
+
+// reorder makes the parts those of a complete drawing, and returns whether some came or went.
+func (s *sheet) reorder(parts []drawn, next int64) bool {
+	same := len(parts) == len(s.order)
+	order := make([]string, 0, len(parts))
+	for i, d := range parts {
+		order = append(order, d.id)
+		same = same && s.order[i] == d.id
+	}
+	if same {
+		return false
+	}
+	kept := make(map[string]part, len(parts))
+	for _, id := range order {
+		kept[id] = s.parts[id]
+	}
+	s.order, s.parts, s.set = order, kept, next
+	return true
+}
+
+// whole returns the page as of now: frame puts the parts into it.
+func (s *sheet) whole(ctx context.Context, compressed bool, frame func(parts map[string]template.HTML, order []string, edition string) ([]byte, error)) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.refresh(ctx); err != nil {
+		return nil, err
+	}
+	if p, ok := s.packed[compressed]; ok && p.revision == s.revision {
+		return p.body, nil
+	}
+	parts := make(map[string]template.HTML, len(s.parts))
+	for id, p := range s.parts {
+		parts[id] = p.html
+	}
+	body, err := frame(parts, s.order, s.edition())
+	if err == nil && compressed {
+		body, err = compress(body)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.packed[compressed] = packed{s.revision, body}
+	return body, nil
+}
+
+// since returns what has changed since an edition, as the data of one server-sent event; none if
+// nothing has. A reader of another set of parts is told to load the page again. The channel is
+// closed when it is worth asking again.
+func (s *sheet) since(ctx context.Context, edition string) (event []byte, now string, news <-chan struct{}, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if news, err = s.refresh(ctx); err != nil {
+		return nil, edition, nil, err
+	}
+	now = s.edition()
+	epoch, revision, ok := cutEdition(edition)
+	switch {
+	case !ok || epoch != s.epoch || revision < s.set || revision > s.revision:
+		return fmt.Appendf(nil, "event: anew\nid: %s\ndata: {}\n\n", now), now, news, nil
+	case revision == s.revision:
+		return nil, now, news, nil
+	}
+	changes := map[string]template.HTML{}
+	for id, p := range s.parts {
+		if p.revision > revision {
+			changes[id] = p.html
+		}
+	}
+	var data bytes.Buffer
+	encoder := json.NewEncoder(&data)
+	encoder.SetEscapeHTML(false) // it is HTML
+	if err := encoder.Encode(changes); err != nil {
+		return nil, edition, nil, fmt.Errorf("web: %w", err)
+	}
+	return fmt.Appendf(nil, "event: parts\nid: %s\ndata: %s\n\n", now, bytes.TrimSpace(data.Bytes())), now, news, nil
+}
+
+func cutEdition(text string) (epoch, revision int64, ok bool) {
+	before, after, found := strings.Cut(text, "-")
+	epoch, err := strconv.ParseInt(before, 10, 64)
+	if err != nil || !found {
+		return 0, 0, false
+	}
+	revision, err = strconv.ParseInt(after, 10, 64)
+	return epoch, revision, err == nil
+}
+
+func compress(body []byte) ([]byte, error) {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := z.Write(body); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
