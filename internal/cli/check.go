@@ -20,7 +20,8 @@ import (
 const pipelineFile = "andon.yaml"
 
 type checkCmd struct {
-	Path string `arg:"" optional:"" default:"." help:"A repository, or the file itself; - is standard input."`
+	Path   string `arg:"" optional:"" default:"." help:"A repository, or the file itself; - is standard input."`
+	Estate string `placeholder:"DIR" help:"The estate, whose environments andon.yaml may name; those of a plant without one if left out."`
 }
 
 // A checked is what `andon check --json` prints.
@@ -39,7 +40,11 @@ func (cmd *checkCmd) Run(c *call) error {
 	if isEstate(cmd.Path) {
 		return checkEstate(c, cmd.Path)
 	}
-	name, parsed, problems, err := readPipeline(c.in, cmd.Path)
+	environments, err := cmd.environments()
+	if err != nil {
+		return err
+	}
+	name, parsed, problems, err := readPipeline(c.in, cmd.Path, environments)
 	if err != nil {
 		return err
 	}
@@ -62,6 +67,27 @@ func (cmd *checkCmd) Run(c *call) error {
 		return c.problems(problems)
 	}
 	return nil
+}
+
+// environments returns the environments that an andon.yaml may name.
+func (cmd *checkCmd) environments() ([]andon.EnvironmentName, error) {
+	if cmd.Estate == "" {
+		return plantEnvironments(), nil
+	}
+	files, err := estateIn(cmd.Estate)
+	if err != nil {
+		return nil, err
+	}
+	declared, problems := estate.Parse(files)
+	if len(problems) > 0 {
+		return nil, andon.Errorf(andon.KindInvalid, "the estate in %s is not valid", cmd.Estate).
+			WithHint("`andon check %s` says what is wrong with it.", cmd.Estate)
+	}
+	names := make([]andon.EnvironmentName, 0, len(declared))
+	for _, e := range declared {
+		names = append(names, e.Name)
+	}
+	return names, nil
 }
 
 // checkEstate says whether the estate in a directory is valid as a whole.
@@ -93,8 +119,9 @@ func checkEstate(c *call, dir string) error {
 }
 
 // readPipeline reads and parses an andon.yaml, or the one in a directory. Its problems are
-// those of the text; err says that there is no text.
-func readPipeline(in io.Reader, path string) (name string, p *andon.Pipeline, problems []*andon.Error, err error) {
+// those of the text; err says that there is no text. It may name these environments; without any,
+// all.
+func readPipeline(in io.Reader, path string, environments []andon.EnvironmentName) (name string, p *andon.Pipeline, problems []*andon.Error, err error) {
 	name = path
 	if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
 		name = filepath.Join(path, pipelineFile)
@@ -108,7 +135,7 @@ func readPipeline(in io.Reader, path string) (name string, p *andon.Pipeline, pr
 		return name, nil, nil, andon.Errorf(andon.KindInvalid, "%s cannot be read: %s", name, reason(err)).
 			WithHint("An andon.yaml is a text file of at most %d KiB.", form.MaxSize>>10).Because(err)
 	}
-	p, problems = pipeline.Parse(name, text, plantEnvironments())
+	p, problems = pipeline.Parse(name, text, environments)
 	return name, p, problems, nil
 }
 

@@ -44,7 +44,8 @@ func (cmd *runCmd) Run(c *call) error {
 		return andon.Errorf(andon.KindInvalid, "%s is not in a git repository", dir).
 			WithHint("Run `git init` there: the commit stage runs what git would commit.")
 	}
-	_, parsed, problems, err := readPipeline(nil, filepath.Join(top, pipelineFile))
+	// Which environments there are does not matter to the commit stage.
+	_, parsed, problems, err := readPipeline(nil, filepath.Join(top, pipelineFile), nil)
 	if err != nil {
 		return err
 	}
