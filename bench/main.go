@@ -33,6 +33,10 @@ type bench struct {
 }
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == asCopy {
+		fmt.Fprintln(os.Stderr, "bench:", serveCopy())
+		os.Exit(1)
+	}
 	andon := flag.String("andon", "./andon", "the binary to measure")
 	only := flag.String("only", "", "run only the measure of that name")
 	flag.Parse()
@@ -60,7 +64,7 @@ func run(ctx context.Context, andon, only string) error {
 	measures := []measure{
 		{"start", startAndMemory}, {"push", pushToFirstCommand}, {"steps", fiftySteps},
 		{"pipelines", oneStepPipelines}, {"log", millionLines}, {"journal", journalAppends},
-		{"pages", largePages},
+		{"pages", largePages}, {"switch", switches}, {"deploy", deployments},
 	}
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "measure\tmeasured\tfloor\tgoal")
