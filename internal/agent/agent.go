@@ -58,6 +58,7 @@ type Agent struct {
 	lookout *lookout
 	router  *router
 	tasks   *tasks
+	refused map[andon.InstanceID]bool // what refuse returned last; accept alone touches it
 }
 
 // New returns an agent over its directory, with what an earlier agent was told to keep. It

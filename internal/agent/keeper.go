@@ -39,7 +39,8 @@ type keeper struct {
 	phase   andon.Phase
 	healthy time.Time // since when it is, while it is
 	pause   backoff
-	count   int // of restarts
+	count   int    // of restarts
+	last    string // how it ended before the latest of them
 }
 
 // newKeeper returns the keeper of a copy, which it finds as inst (zero: it is new). A copy
@@ -96,7 +97,7 @@ func (k *keeper) run(ctx context.Context) bool {
 		if k.wanted.Err() != nil {
 			break
 		}
-		k.running = false
+		k.running, k.last = false, why
 		k.show(andon.PhaseExited, why)
 		k.fleet.agent.config.Log.Info("a copy ended and is started again", "copy", k.copy.ID, "reason", why, "restarts", k.count)
 		if sleep(k.wanted, k.pause.pause()) {
@@ -112,7 +113,7 @@ func (k *keeper) start(ctx context.Context) bool {
 	if err == nil {
 		k.running, k.address, k.started = true, inst.Address, inst.Started
 		if k.phase != andon.PhaseHealthy {
-			k.show(andon.PhaseStarting, "")
+			k.show(andon.PhaseStarting, k.last)
 		}
 		return true
 	}

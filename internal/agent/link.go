@@ -210,6 +210,7 @@ func (a *Agent) accept(ctx context.Context, work andon.Work) error {
 	// Tasks first: somebody waits for the first step of a push.
 	a.tasks.assign(ctx, work.Leases)
 	changed, err := a.store.accept(work.Desired, work.Addresses)
+	a.refused = a.refuse(work.Desired, err)
 	if changed {
 		a.router.wake.raise()
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/andon-cd/andon/internal/andon"
 )
@@ -72,7 +73,8 @@ func readKept(path string, into any) error {
 
 // accept takes over what the server wants, which is complete: a place that is not named has
 // nothing. A place whose generation is older than what is kept stays as it is. It reports
-// whether anything changed; on an error, what could be written is taken over.
+// whether anything changed; on an error, what could be written is taken over, and the rest is as
+// it was.
 func (s *store) accept(all []andon.Desired, addresses map[andon.InstanceID]string) (changed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,8 +93,9 @@ func (s *store) accept(all []andon.Desired, addresses map[andon.InstanceID]strin
 		if known && d.Generation == have.Generation {
 			continue
 		}
-		if err := s.write(d); err != nil {
-			return changed, err
+		if failed := s.write(d); failed != nil {
+			err = errors.Join(err, failed)
+			continue
 		}
 		s.places[d.Place] = d
 		changed = true
@@ -101,24 +104,25 @@ func (s *store) accept(all []andon.Desired, addresses map[andon.InstanceID]strin
 		if named[place] {
 			continue
 		}
-		if err := os.Remove(s.path(place)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return changed, fmt.Errorf("agent: %w", err)
+		if failed := os.Remove(s.path(place)); failed != nil && !errors.Is(failed, os.ErrNotExist) {
+			err = errors.Join(err, fmt.Errorf("agent: %w", failed))
+			continue
 		}
 		delete(s.places, place)
 		changed = true
 	}
 	if !maps.Equal(s.addresses, addresses) {
-		data, err := json.Marshal(addresses)
-		if err == nil {
-			err = writeFile(s.far, data)
+		data, failed := json.Marshal(addresses)
+		if failed == nil {
+			failed = writeFile(s.far, data)
 		}
-		if err != nil {
-			return changed, andon.Errorf(andon.KindUnavailable, "where copies on other hosts listen cannot be written to disk").Because(err)
+		if failed != nil {
+			return changed, errors.Join(err, diskError("where copies on other hosts listen cannot be written to disk", failed))
 		}
 		s.addresses, changed = addresses, true
 	}
-	s.told = true
-	return changed, nil
+	s.told = s.told || err == nil
+	return changed, err
 }
 
 // elsewhere returns where copies on other hosts listen. It must not be changed.
@@ -134,9 +138,18 @@ func (s *store) write(d andon.Desired) error {
 		return fmt.Errorf("agent: %w", err)
 	}
 	if err := writeFile(s.path(d.Place), data); err != nil {
-		return andon.Errorf(andon.KindUnavailable, "what should run of %s cannot be written to disk", d.Place).Because(err)
+		return diskError(fmt.Sprintf("what should run of %s cannot be written to disk", d.Place), err)
 	}
 	return nil
+}
+
+// diskError says what could not be done, and why in the system's own words: mostly that the disk
+// is full.
+func diskError(what string, err error) error {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		what += ": " + errno.Error()
+	}
+	return andon.Errorf(andon.KindUnavailable, "%s", what).WithHint("Make room on the host; the agent tries again by itself.").Because(err)
 }
 
 func (s *store) path(p andon.Place) string { return filepath.Join(s.dir, p.Key()+".json") }

@@ -46,7 +46,7 @@ func questionAbout(about string) api.WhyQuestion {
 }
 
 func writeWhy(w io.Writer, answer api.Why, now time.Time, p palette) {
-	sentence := printable(answer.Sentence) + "."
+	sentence := strings.TrimSuffix(printable(answer.Sentence), ".") + "."
 	if strings.HasPrefix(sentence, "the ") || strings.HasPrefix(sentence, "nothing ") {
 		sentence = capital(sentence) // a service keeps its lower-case name
 	}
@@ -68,7 +68,7 @@ func writeWhy(w io.Writer, answer api.Why, now time.Time, p palette) {
 
 // writeWait writes a wait and, further in, what holds back that which it waits for.
 func writeWait(w io.Writer, wait api.Wait, indent string, now time.Time, p palette) {
-	text := printable(wait.Reason) + ", " + since(wait.Since, now)
+	text := strings.TrimSuffix(printable(wait.Reason), ".") + ", " + since(wait.Since, now)
 	if who := waitsWhat(wait); who != "" {
 		text = who + ": " + text
 	}
