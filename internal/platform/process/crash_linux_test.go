@@ -128,7 +128,7 @@ func TestCrash_BeforeTheRecordRunsNothing(t *testing.T) {
 func TestCrash_AtAnyMomentLeavesNoUnknownProcess(t *testing.T) {
 	for range 4 {
 		dir := t.TempDir()
-		crash(t, dir, "", 20*time.Millisecond+rand.N(200*time.Millisecond))
+		crash(t, dir, "", 100*time.Millisecond+rand.N(400*time.Millisecond))
 		d := openDriver(t, dir, dir)
 		known := make(map[string]bool)
 		list, err := d.List(t.Context())

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Runs a command under a systemd of its own, which is process 1 of namespaces made for it, and
 # ends when that ends: systemd.sh DIR COMMAND... writes DIR/out, and the exit status to DIR/status.
-# The host's /etc and /proc/sys are read-only there, its /run is not seen, and what systemd makes
-# of control groups lies below those of the caller. For tests, as root, with control groups of
-# version 1.
+# The host's /etc and /proc/sys are read-only there, its /run and its units are not seen, and what
+# systemd makes of control groups lies below those of the caller. For tests, as root, with
+# control groups of version 1.
 set -eu
 
 group() { # the caller's group of a controller
@@ -29,6 +29,10 @@ case "$1" in
 	mkdir -p /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /run/systemd/system
 	mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
 	mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified
+	for t in sysinit basic network-online shutdown multi-user; do
+		printf '[Unit]\nDefaultDependencies=no\n' >/run/systemd/system/$t.target
+	done
+	mkdir /run/no-generators
 	cat >/run/systemd/system/only.target <<-END
 		[Unit]
 		DefaultDependencies=no
@@ -44,7 +48,8 @@ case "$1" in
 		StandardError=inherit
 		ExecStopPost=/bin/kill -s RTMIN+14 1
 	END
-	exec env -i container=test PATH="$PATH" /lib/systemd/systemd --system --unit=only.target \
+	exec env -i container=test PATH="$PATH" SYSTEMD_UNIT_PATH=/run/systemd/system \
+		SYSTEMD_GENERATOR_PATH=/run/no-generators SYSTEMD_ENVIRONMENT_GENERATOR_PATH=/run/no-generators /lib/systemd/systemd --system --unit=only.target \
 		--log-target=console --log-level=warning --show-status=0
 	;;
 *)
@@ -63,7 +68,7 @@ case "$1" in
 		mkdir "$g"
 		sh -c 'echo $PPID >"$1/cgroup.procs"' sh "$g"
 	done
-	unshare --pid --mount --cgroup --uts --ipc --fork --kill-child "$0" --inside "$dir" || true
+	timeout --foreground -s KILL 70 unshare --pid --mount --cgroup --uts --ipc --fork --kill-child "$0" --inside "$dir" || true
 	for g in $groups; do # this process has to leave first
 		sh -c 'echo $PPID >"$1/cgroup.procs"' sh "${g%/*}"
 		find "$g" -depth -type d -exec rmdir {} \; || true
