@@ -113,5 +113,6 @@ func TestFault_HostCutOff(t *testing.T) {
 	}
 	l.stop()
 	l.lostOnly(customers, "POST /order", "502")
+	l.add(1, 1) // what the test itself asked
 	l.balances(p, "shop", "production")
 }

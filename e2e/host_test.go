@@ -30,6 +30,7 @@ type host struct {
 	agent *exec.Cmd
 	ended chan struct{} // closed when the agent's process has ended
 	proxy string        // host:port where services answer
+	over  bool          // end was called
 }
 
 // newHost returns a host that never was in the plant.
@@ -113,9 +114,10 @@ func (h *host) kill() {
 
 // end stops everything of the host, and fails the test for whatever is left.
 func (h *host) end() {
-	if h.agent == nil {
+	if h.agent == nil || h.over {
 		return
 	}
+	h.over = true
 	execute(h.t, h.home, environmentIn(h.home), h.plant.program, "down", "--data", h.data).wants(h.t, done, "andon down of a host")
 	<-h.ended
 	for _, left := range processesOf(h.data) {

@@ -51,6 +51,8 @@ type Registry struct {
 	// collecting is held for writing while Collect decides and deletes, and for reading by
 	// requests that make something count as needed.
 	collecting sync.RWMutex
+	// mending is held while content is compared with its digest, and taken away.
+	mending sync.Mutex
 }
 
 // The library logs to a logger of the whole process, and calls every "not found" an error. Its
@@ -111,6 +113,9 @@ func (r *Registry) Close() error { return r.app.Shutdown() }
 // ServeHTTP answers requests below /v2/.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	at := parsePath(req.URL.Path)
+	if req.Method == http.MethodHead && at.kind == blobPath {
+		r.mend(digest.Digest(at.reference)) // asked for by those who are about to bring it
+	}
 	switch {
 	case req.Method == http.MethodHead && (at.kind == manifestPath || at.kind == blobPath):
 		// A client that finds it here does not send it: from now on it is needed for a while.
@@ -139,6 +144,7 @@ func (r *Registry) putManifest(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, "the manifest is too large", http.StatusRequestEntityTooLarge)
 		return
 	}
+	r.mend(digest.FromBytes(body))
 	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	r.collecting.RLock()
 	defer r.collecting.RUnlock()

@@ -134,6 +134,45 @@ func TestRegistry_GivesBackByDigestWhatWasPushed(t *testing.T) {
 	}
 }
 
+func TestRegistry_AsksAgainForWhatItsDiskHasChanged(t *testing.T) {
+	p := open(t)
+	layer := []byte("all the files of the shop")
+	manifest := p.push(t, "shop", "1", layer)
+	for name, content := range map[string]struct {
+		digest digest.Digest
+		blobs  bool
+	}{"the layer": {digest.FromBytes(layer), true}, "the manifest": {manifest.Digest, false}} {
+		t.Run(name, func(t *testing.T) {
+			file := p.registry.blobFile(content.digest)
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			damaged := bytes.Clone(data)
+			damaged[len(data)/2] ^= 1
+			if err := os.WriteFile(file, damaged, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			repo := p.repository(t, "shop")
+			what := v1.Descriptor{MediaType: manifest.MediaType, Digest: content.digest, Size: int64(len(data))}
+			if content.blobs {
+				if there, err := repo.Blobs().Exists(t.Context(), what); err != nil || there {
+					t.Fatalf("damaged content counts as there: %v, %v", there, err)
+				}
+				err = repo.Blobs().Push(t.Context(), what, bytes.NewReader(data))
+			} else {
+				err = repo.PushReference(t.Context(), what, bytes.NewReader(data), "1")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if mended, err := os.ReadFile(file); err != nil || !bytes.Equal(mended, data) {
+				t.Errorf("it is not mended: %q, %v", mended, err)
+			}
+		})
+	}
+}
+
 func TestRegistry_SkopeoPullsFromIt(t *testing.T) {
 	skopeo, err := exec.LookPath("skopeo")
 	if err != nil {

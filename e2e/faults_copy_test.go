@@ -1,0 +1,222 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/andon-cd/andon/api"
+)
+
+// inProduction returns the running copies of a service's production on the server's own host.
+func (p *plant) inProduction() []process {
+	p.t.Helper()
+	var found []process
+	for _, c := range with(processesOf(p.data), "ANDON_INSTANCE") {
+		if c.environ["ANDON_ENVIRONMENT"] == "production" {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// deploymentOf returns the newest deployment of a version to production.
+func (p *plant) deploymentOf(service string, version int64) (api.Deployment, error) {
+	all, err := p.client.Deployments(p.t.Context(), api.DeploymentFilter{Service: service, Environment: "production", Page: api.Page{Limit: 100}})
+	if err != nil {
+		return api.Deployment{}, err
+	}
+	for _, d := range all {
+		if d.Version == version {
+			return d, nil
+		}
+	}
+	return api.Deployment{}, fmt.Errorf("version %d was never deployed", version)
+}
+
+// failsBecause waits until the deployment of a version to production has failed, and returns it. Its
+// reason, and what why says of the cord that it pulled, must have all those words.
+func (p *plant) failsBecause(service string, version int64, limit time.Duration, words ...string) api.Deployment {
+	p.t.Helper()
+	var d api.Deployment
+	until(p.t, limit, "the deployment fails", func() (err error) {
+		if d, err = p.deploymentOf(service, version); err == nil && d.Outcome != api.Failed {
+			why, _ := p.client.Why(p.t.Context(), api.WhyQuestion{Service: service})
+			err = fmt.Errorf("%+v; %s %+v", d, why.Sentence, why.Waits)
+		}
+		return err
+	})
+	p.t.Logf("%s failed after %d ms: %s", d.ID, d.TookMS, d.Reason)
+	why := p.andon("why", service).wants(p.t, done, "andon why")
+	for _, word := range words {
+		if !strings.Contains(d.Reason, word) {
+			p.t.Errorf("the reason does not say %q: %s", word, d.Reason)
+		}
+		why.says(p.t, word)
+	}
+	return d
+}
+
+// TestFault_CopyHangs: it leaves the traffic within the health interval and its timeout, and is
+// killed and started again after five probes. Lost are the requests that it had and that nobody may
+// send again.
+func TestFault_CopyHangs(t *testing.T) {
+	t.Parallel()
+	p := startPlant(t)
+	p.newShop().shipFirst()
+	l := p.newLoad("shop.localhost", shopping)
+	waitForRequests(t, l, 100)
+	l.intact()
+	hung := p.inProduction()[0]
+	if err := syscall.Kill(hung.pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	stopped := time.Now()
+	until(t, 20*time.Second, "the copy leaves the traffic", func() error {
+		if in := p.inTraffic("shop", "production"); len(in) != 1 {
+			return fmt.Errorf("%+v", in)
+		}
+		return nil
+	})
+	t.Logf("it is out of traffic after %s", time.Since(stopped).Round(10*time.Millisecond))
+	p.andon("status").wants(t, done, "andon status").says(t, "1 of 2 healthy")
+	until(t, 40*time.Second, "the copy is started again", func() error {
+		if in := p.inTraffic("shop", "production"); len(in) != 2 || hung.alive() {
+			return fmt.Errorf("%+v", in)
+		}
+		return nil
+	})
+	t.Logf("it is replaced after %s", time.Since(stopped).Round(100*time.Millisecond))
+	waitForRequests(t, l, 100)
+	l.stop()
+	l.lostOnly(customers, "POST /order", "502")
+	l.balances(p, "shop", "production")
+}
+
+// TestFault_CrashLoop: a version whose copies crash is a failed deployment: nothing of it goes on.
+func TestFault_CrashLoop(t *testing.T) {
+	t.Parallel()
+	p := startPlant(t)
+	shop := p.newShop("deploy: test, grants", "grants")
+	shop.shipFirst()
+	l := p.newLoad("shop.localhost", shopping)
+	shop.commit("Crash", files{"files/crash": "yes\n"})
+	bad := shop.push()
+	p.failsBecause("shop", bad, 30*time.Second, "in a crash loop", "exit status 1")
+	p.idle(30 * time.Second)
+	for _, c := range p.inProduction() {
+		if c.environ["ANDON_VERSION"] == fmt.Sprint(bad) {
+			t.Errorf("a copy of version %d goes on: process %d", bad, c.pid)
+		}
+	}
+	shop.ship("Do not crash", files{"files/crash": "", "files/answer.txt": "hello 3\n"})
+	l.stop()
+	l.intact()
+}
+
+// TestFault_HealthFlapping: a new version whose health comes and goes does not stay. Of one that
+// began to flap later, a copy has requests only while it is well, and nobody ends it.
+func TestFault_HealthFlapping(t *testing.T) {
+	t.Parallel()
+	p := startPlant(t)
+	shop := p.newShop("deploy: test, grants", "grants")
+	first := shop.shipFirst()
+	l := p.newLoad("shop.localhost", shopping)
+	p.production("soak: 3s\n")
+	shop.commit("Flap", files{"files/flaps": "yes\n"})
+	flapping := shop.push()
+	p.failsBecause("shop", flapping, 60*time.Second, "GET /healthz answers with status 503")
+	p.idle(30 * time.Second)
+	if live := p.live("shop", "production"); live != first {
+		t.Fatalf("version %d is live", live)
+	}
+
+	sick := p.inProduction()[0]
+	if err := syscall.Kill(sick.pid, syscall.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	id := sick.environ["ANDON_INSTANCE"]
+	in := func(want bool) {
+		t.Helper()
+		until(t, 20*time.Second, fmt.Sprintf("%s is in traffic: %t", id, want), func() error {
+			for _, c := range p.inTraffic("shop", "production") {
+				if c.ID == id {
+					if want {
+						return nil
+					}
+					return fmt.Errorf("%+v", c)
+				}
+			}
+			if want {
+				return fmt.Errorf("it is not in traffic")
+			}
+			return nil
+		})
+	}
+	for range 3 {
+		in(false)
+		in(true)
+	}
+	if err := syscall.Kill(sick.pid, syscall.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	if !sick.alive() {
+		t.Error("a copy that flaps was ended")
+	}
+	p.idle(30 * time.Second)
+	shop.ship("Be steady", files{"files/flaps": "", "files/answer.txt": "hello 3\n"})
+	l.stop()
+	l.intact()
+}
+
+// TestFault_DrainNeverEnds: the deployment waits for requests that do not end for as long as the
+// service says, then tells the copy to stop, and waits no longer than for that. Lost are those
+// requests that the copy does not end itself, and the ledger has each of them as failed.
+func TestFault_DrainNeverEnds(t *testing.T) {
+	t.Parallel()
+	p := startPlant(t)
+	shop := p.newShop("deploy: test, grants", "grants")
+	shop.shipFirst()
+	l := p.newLoad("shop.localhost", shopping)
+	const endless = 4
+	held := make(chan error, endless)
+	for range endless {
+		go func() {
+			_, err := l.try(http.MethodPost, "/slow?ms=10000", strings.NewReader("x"))
+			held <- err
+		}()
+	}
+	waitForRequests(t, l, 100)
+	shop.commit("Change", files{"files/answer.txt": "hello 2\n"})
+	version := shop.push()
+	until(t, 30*time.Second, "the deployment waits for the requests", func() error {
+		if r := p.andon("why", "shop"); !strings.Contains(r.out, "requests in flight on shop.production.1.") {
+			return fmt.Errorf("%s", r)
+		}
+		return nil
+	})
+	p.wait(shop.at(version), "live:production")
+	p.idle(30 * time.Second)
+	for range endless {
+		if err := <-held; err == nil {
+			t.Error("a request that takes longer than the drain is answered")
+		}
+	}
+	l.stop()
+	l.intact()
+	until(t, 20*time.Second, "the ledgers have the requests that were lost", func() error {
+		sum, err := p.ledgers("shop", "production")
+		if err == nil && sum.Failed != endless {
+			err = fmt.Errorf("%+v", sum)
+		}
+		return err
+	})
+	d, err := p.deploymentOf("shop", version)
+	if err != nil || d.Outcome != api.Succeeded || d.TookMS > 9_000 {
+		t.Errorf("the deployment: %+v, %v", d, err)
+	}
+	t.Logf("the deployment took %d ms; %d requests were lost", d.TookMS, endless)
+}

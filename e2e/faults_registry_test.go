@@ -1,0 +1,185 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/andon-cd/andon/api"
+)
+
+// A registryCutter passes requests on to the plant, but for those to its registry while it is shut.
+type registryCutter struct {
+	url  string
+	shut atomic.Bool
+}
+
+func (p *plant) newRegistryCutter() *registryCutter {
+	p.t.Helper()
+	there, err := url.Parse(p.url)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	c := &registryCutter{}
+	through := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(there) }}
+	relay := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c.shut.Load() && strings.HasPrefix(r.URL.Path, "/v2/") {
+			panic(http.ErrAbortHandler) // the connection ends without an answer
+		}
+		through.ServeHTTP(w, r)
+	}))
+	p.t.Cleanup(relay.Close)
+	c.url = relay.URL
+	return c
+}
+
+// TestFault_RegistryUnreachable: what runs goes on, and is started again from what the host has. A
+// deployment waits, and goes on when the registry is back in time; else it is turned back.
+func TestFault_RegistryUnreachable(t *testing.T) {
+	t.Parallel()
+	p := startPlant(t)
+	cutter := p.newRegistryCutter()
+	one := p.newHost("one", station{})
+	one.server = cutter.url
+	one.start()
+	two := p.startHost("two", station{})
+	p.production("hosts: {names: [one, two]}\nedge: {names: [local]}\n")
+	shop := p.newShop("interval: 200ms", "interval: 200ms, start: 6s")
+	first := shop.shipFirst()
+	l := p.newLoad("shop.localhost", shopping)
+
+	cutter.shut.Store(true)
+	shop.commit("It comes back in time", files{"files/answer.txt": "hello 2\n"})
+	second := shop.push()
+	until(t, 30*time.Second, "the deployment says what it waits for", func() error {
+		if r := p.andon("why", "shop"); !strings.Contains(r.out, "registry") {
+			return fmt.Errorf("%s", r)
+		}
+		return nil
+	})
+	t.Log(p.andon("why", "shop").out)
+	kill(t, one.copies("production")[0])
+	until(t, 20*time.Second, "the copy of the old version is back without the registry", func() error {
+		if in := p.inTraffic("shop", "production"); len(in) != 2 {
+			return fmt.Errorf("%+v", in)
+		}
+		return nil
+	})
+	cutter.shut.Store(false)
+	p.wait(shop.at(second), "live:production")
+
+	cutter.shut.Store(true)
+	shop.commit("It does not", files{"files/answer.txt": "hello 3\n"})
+	late := shop.push()
+	p.failsBecause("shop", late, time.Minute, "not healthy within 6s", "registry")
+	p.idle(time.Minute)
+	if live := p.live("shop", "production"); live != second || live == first {
+		t.Fatalf("version %d is live", live)
+	}
+	cutter.shut.Store(false)
+	shop.ship("It is back", files{"files/answer.txt": "hello 4\n"})
+	if len(one.copies("production")) != 1 || len(two.copies("production")) != 1 {
+		t.Error("the next version is not spread over both hosts")
+	}
+	l.stop()
+	l.intact()
+}
+
+// TestFault_ArtifactCorrupt: bytes that are not those that were built never run. The deployment
+// fails and says so, and is turned back; what was damaged is made good by the next build.
+func TestFault_ArtifactCorrupt(t *testing.T) {
+	t.Parallel()
+	p := startPlant(t)
+	one := p.startHost("one", station{})
+	p.production("hosts: {names: [one]}\nedge: {names: [local]}\n")
+	shop := p.newShop("{name: production,", "{name: production, approval: {},")
+	approve := func(version int64) {
+		t.Helper()
+		p.wait(shop.at(version), "certified")
+		p.andon("promote", "shop", fmt.Sprint(version), "production").wants(t, done, "andon promote")
+	}
+	first := shop.push()
+	approve(first)
+	p.wait(shop.at(first), "live:production")
+	l := p.newLoad("shop.localhost", shopping)
+
+	shop.commit("Change", files{"files/answer.txt": "hello 2\n"})
+	second := shop.push()
+	p.wait(shop.at(second), "certified")
+	p.corrupt(p.version("shop", second))
+	p.andon("promote", "shop", fmt.Sprint(second), "production").wants(t, done, "andon promote")
+	p.failsBecause("shop", second, time.Minute, "its content is not what its digest says")
+	p.idle(time.Minute)
+	if live := p.live("shop", "production"); live != first {
+		t.Fatalf("version %d is live", live)
+	}
+	p.answers("shop.localhost", "hello 1\n")
+
+	// The same files again: the same artifact, which must not be the damaged one.
+	shop.commit("The same again", nil)
+	third := shop.push()
+	approve(third)
+	p.wait(shop.at(third), "live:production")
+	p.answers("shop.localhost", "hello 2\n")
+	l.stop()
+	l.intact()
+
+	// In the host's own cache: a copy that is started again gets the files that were built.
+	damaged := 0
+	_ = filepath.WalkDir(filepath.Join(one.data, "agent", "artifacts"), func(path string, entry os.DirEntry, err error) error {
+		if err == nil && entry.Name() == "answer.txt" {
+			damaged++
+			return os.WriteFile(path, []byte("hello, this is somebody else\n"), 0o600)
+		}
+		return err
+	})
+	if damaged == 0 {
+		t.Fatal("there is no cache of artifacts")
+	}
+	for _, c := range one.copies("production") {
+		kill(t, c)
+	}
+	until(t, 30*time.Second, "the copies are back", func() error {
+		if in := p.inTraffic("shop", "production"); len(in) != 2 || in[0].Restarts == 0 || in[1].Restarts == 0 {
+			return fmt.Errorf("%+v", in)
+		}
+		return nil
+	})
+	for range 4 {
+		p.answers("shop.localhost", "hello 2\n")
+	}
+}
+
+// corrupt changes one byte in the middle of each layer of a version's artifact, in the registry.
+func (p *plant) corrupt(v api.VersionDetail) {
+	p.t.Helper()
+	blob := func(digest string) string {
+		hex := strings.TrimPrefix(digest, "sha256:")
+		return filepath.Join(p.data, "registry", "docker", "registry", "v2", "blobs", "sha256", hex[:2], hex, "data")
+	}
+	var manifest struct{ Layers []struct{ Digest string } }
+	data, err := os.ReadFile(blob(v.Artifact.Digest))
+	if err == nil {
+		err = json.Unmarshal(data, &manifest)
+	}
+	if err != nil || len(manifest.Layers) == 0 {
+		p.t.Fatalf("the manifest of %s: %v, %s", v.Artifact.Digest, err, data)
+	}
+	for _, layer := range manifest.Layers {
+		data, err := os.ReadFile(blob(layer.Digest))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		data[len(data)/2] ^= 0xff
+		write(p.t, blob(layer.Digest), data)
+	}
+}
