@@ -1,25 +1,26 @@
-package docker
+package docker_test
 
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/artifact"
 	"github.com/andon-cd/andon/internal/platform"
+	"github.com/andon-cd/andon/internal/platform/docker"
+	"github.com/andon-cd/andon/internal/platform/docker/dockertest"
 	"github.com/andon-cd/andon/internal/platform/platformtest"
 	"github.com/andon-cd/andon/internal/registry"
 )
@@ -28,15 +29,19 @@ import (
 // harms an Engine starts its own.
 var plant struct {
 	dir    string
-	engine *dockerd
-	skip   string
+	engine *dockertest.Engine
 }
 
-func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+func TestMain(m *testing.M) {
+	if dockertest.Guarding() {
+		return
+	}
+	os.Exit(runTests(m))
+}
 
 func runTests(m *testing.M) int {
-	if os.Getuid() != 0 {
-		plant.skip = "only root can start a Docker Engine"
+	if why := dockertest.Missing(); why != "" {
+		fmt.Println("tests with a Docker Engine are skipped:", why)
 		return m.Run()
 	}
 	dir, err := os.MkdirTemp("", "andon-docker-")
@@ -44,7 +49,12 @@ func runTests(m *testing.M) int {
 		fmt.Println(err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
+	release, err := dockertest.Guard(dir)
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer release()
 	plant.dir = dir
 	build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "checkout", "out", "copy"), "./testdata/copy")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -52,128 +62,38 @@ func runTests(m *testing.M) int {
 		fmt.Printf("building the program of the copies: %v\n%s", err, out)
 		return 1
 	}
-	plant.engine = &dockerd{dir: filepath.Join(dir, "engine")}
-	if err := plant.engine.start(); err != nil {
+	if plant.engine, err = dockertest.Start(filepath.Join(dir, "engine")); err != nil {
 		fmt.Println(err)
 		return 1
 	}
-	defer plant.engine.stop()
-	return m.Run()
-}
-
-// A dockerd is a Docker Engine of the tests' own. It has no network of its own and touches no
-// rule of the machine's; it ends with the test at the latest.
-type dockerd struct {
-	dir   string
-	flags []string
-	cmd   *exec.Cmd
-	ended chan struct{}
-}
-
-func (e *dockerd) socket() string { return filepath.Join(e.dir, "engine.sock") }
-
-// start starts it, also again, and returns when it answers.
-func (e *dockerd) start() error {
-	if err := os.MkdirAll(e.dir, 0o700); err != nil {
-		return err
+	code := m.Run()
+	if err := plant.engine.Stop(); err != nil {
+		fmt.Println(err)
+		return 1
 	}
-	log, err := os.OpenFile(filepath.Join(e.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	e.cmd = exec.Command("dockerd", append([]string{
-		"--data-root", filepath.Join(e.dir, "root"), "--exec-root", filepath.Join(e.dir, "exec"),
-		"--pidfile", filepath.Join(e.dir, "pid"), "--host", "unix://" + e.socket(),
-		"--bridge", "none", "--iptables=false", "--ip6tables=false",
-	}, e.flags...)...)
-	e.cmd.Stdout, e.cmd.Stderr = log, log
-	e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	started, ended := make(chan error), make(chan struct{})
-	e.ended = ended
-	go func() {
-		runtime.LockOSThread() // whose end would be taken for the tests' end
-		defer log.Close()
-		defer close(ended)
-		started <- e.cmd.Start()
-		_ = e.cmd.Wait()
-	}()
-	if err := <-started; err != nil {
-		return fmt.Errorf("%w: scripts/setup installs it", err)
-	}
-	client := newEngine(e.socket())
-	defer client.close()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(time.Minute); ; {
-		if err = client.negotiate(context.Background()); err == nil {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ended:
-			deadline = time.Time{}
-		}
-		if time.Now().After(deadline) {
-			e.stop()
-			said, _ := os.ReadFile(filepath.Join(e.dir, "log"))
-			return fmt.Errorf("dockerd does not start: %w\n%s", err, said)
-		}
-	}
-}
-
-// kill ends it at once. Its containers are left alone, and so is its containerd, which the next
-// start finds.
-func (e *dockerd) kill() {
-	_ = e.cmd.Process.Kill()
-	<-e.ended
-}
-
-// stop ends it with all that belongs to it.
-func (e *dockerd) stop() {
-	_ = e.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-e.ended:
-	case <-time.After(30 * time.Second):
-		e.kill()
-	}
-	if b, err := os.ReadFile(filepath.Join(e.dir, "exec", "containerd", "containerd.pid")); err == nil {
-		if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && running(pid, e.dir) {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
-	}
-	if left, err := filepath.Glob(filepath.Join(e.dir, "root", "*", "*", "merged")); err == nil {
-		for _, mount := range left {
-			_ = syscall.Unmount(mount, syscall.MNT_DETACH)
-		}
-	}
-}
-
-// running reports whether a process was started with a text in its arguments.
-func running(pid int, text string) bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	return err == nil && strings.Contains(string(b), text)
+	return code
 }
 
 // ownEngine starts an Engine for one test.
-func ownEngine(t *testing.T, flags ...string) *dockerd {
+func ownEngine(t *testing.T, flags ...string) *dockertest.Engine {
 	t.Helper()
 	needEngine(t)
 	dir, err := os.MkdirTemp(plant.dir, "own-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &dockerd{dir: dir, flags: flags}
-	if err := e.start(); err != nil {
+	e, err := dockertest.Start(dir, flags...)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(e.stop)
+	t.Cleanup(func() { stop(t, e) })
 	return e
 }
 
 func needEngine(t *testing.T) {
 	t.Helper()
-	if plant.skip != "" {
-		t.Skip(plant.skip)
+	if why := dockertest.Missing(); why != "" {
+		t.Skip(why)
 	}
 }
 
@@ -234,39 +154,128 @@ func (s *store) spec(id andon.InstanceID, command ...string) platform.Spec {
 	return spec
 }
 
-// openDriver opens a driver and sees to it that its containers are gone when the test ends.
-func openDriver(t *testing.T, e *dockerd, config Config) *Driver {
+// open opens a driver, which the test closes, and sees to it that its containers are gone in the
+// end.
+func open(t *testing.T, e *dockertest.Engine, config docker.Config) *docker.Driver {
 	t.Helper()
-	config.Socket = e.socket()
+	if config.Dir == "" {
+		config.Dir = t.TempDir()
+	}
+	config.Socket = e.Socket()
 	config.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
-	d, err := Open(t.Context(), config)
+	d, err := docker.Open(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		list, _ := d.List(context.Background())
-		for _, inst := range list {
-			if d.ctx.Err() != nil {
-				break // closed already: its successor stops them
-			}
-			if err := d.Stop(context.Background(), inst.ID, 0); err != nil {
-				t.Errorf("clean up %s: %v", inst.ID, err)
-			}
-		}
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { clear(t, d) })
 	return d
 }
 
+// clear stops all copies of a driver and closes it, unless it is closed already: then its
+// successor stops them.
+func clear(t *testing.T, d *docker.Driver) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	list, _ := d.List(ctx)
+	for _, inst := range list {
+		if err := d.Stop(ctx, inst.ID, 0); andon.KindOf(err) == andon.KindUnavailable {
+			break
+		} else if err != nil {
+			t.Errorf("clean up %s: %v", inst.ID, err)
+		}
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// patience is how long a test waits for what must happen.
+const patience = 30 * time.Second
+
+func start(t *testing.T, d *docker.Driver, spec platform.Spec) platform.Instance {
+	t.Helper()
+	inst, err := d.Start(t.Context(), spec)
+	if err != nil {
+		t.Fatalf("start %s: %v", spec.ID, err)
+	}
+	return inst
+}
+
+// awaitExit waits until the exit of a copy is delivered, and returns how it ended.
+func awaitExit(t *testing.T, d *docker.Driver, id andon.InstanceID) string {
+	t.Helper()
+	select {
+	case got := <-d.Exits():
+		if got != id {
+			t.Fatalf("the exit of %s was delivered, want %s", got, id)
+		}
+	case <-time.After(patience):
+		t.Fatalf("no exit of %s was delivered", id)
+	}
+	return find(t, d, id).Exit
+}
+
+func find(t *testing.T, d *docker.Driver, id andon.InstanceID) platform.Instance {
+	t.Helper()
+	list, err := d.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, inst := range list {
+		if inst.ID == id {
+			return inst
+		}
+	}
+	t.Fatalf("%s is not among %+v", id, list)
+	return platform.Instance{}
+}
+
+// logOf returns what a copy has written so far.
+func logOf(t *testing.T, d *docker.Driver, id andon.InstanceID) string {
+	t.Helper()
+	r, err := d.Log(t.Context(), id, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// until asks again and again, of what nothing tells, until it is so.
+func until(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); !so(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("it has not come to this: %s", what)
+		}
+	}
+}
+
+// awaitText waits until a copy has written a text, and returns all that it has written.
+func awaitText(t *testing.T, d *docker.Driver, id andon.InstanceID, text string) string {
+	t.Helper()
+	all := ""
+	until(t, "the log of "+string(id)+" has "+text, func() bool {
+		all = logOf(t, d, id)
+		return strings.Contains(all, text)
+	})
+	return all
+}
+
 func TestDocker_KeepsTheContract(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	platformtest.Run(t, func(t *testing.T) platformtest.Host {
 		dir := t.TempDir()
 		return platformtest.Host{
 			Open: func(t *testing.T) platform.Platform {
-				d, err := Open(context.WithoutCancel(t.Context()), Config{Dir: dir, Socket: plant.engine.socket(), Registry: s.Remote, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+				d, err := docker.Open(context.WithoutCancel(t.Context()), docker.Config{Dir: dir, Socket: plant.engine.Socket(), Registry: s.Remote, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 				if err != nil {
 					t.Fatal(err)
 				}
