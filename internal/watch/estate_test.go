@@ -70,14 +70,13 @@ func TestRun_AppliesAnEstateOnceTheLineHasNoObjectionAnyMore(t *testing.T) {
 	shop.push("main", "first")
 	b.watch(soon)
 	b.add("shop", shop.bare, secret.Credential{})
-	b.add("cart", shop.bare, secret.Credential{}) // its andon.yaml is another service's: it only has a name
 	c.estate("soak: 1m\nroutes: {cart: shop.test.localhost}\n")
 	b.follow(c.bare)
 	b.awaitThat("it is refused", func() bool {
 		_, refused := b.soak()
 		return strings.Contains(refused, "shop.test.localhost would be the route of")
 	})
-	b.plant.Do(line.RemoveService{Service: "cart", Reason: "over"})
+	b.plant.Do(line.RemoveService{Service: "shop", Reason: "over"})
 	b.awaitThat("it is applied", func() bool { soak, refused := b.soak(); return soak == "1m0s" && refused == "" })
 }
 
