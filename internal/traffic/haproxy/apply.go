@@ -130,9 +130,7 @@ func (d *Driver) setUpLocked(ctx context.Context, next []placed, fresh []*backen
 	}
 	text, err := d.socket.do(ctx, append(commands, "show map "+boundsName)...)
 	has := readyServers(text)
-	for _, b := range fresh {
-		maps.Copy(has, b.bounded(text))
-	}
+	bounded(text, fresh, has)
 	if err == nil && !maps.Equal(has, want) {
 		err = andon.Errorf(andon.KindInternal, "HAProxy did not set its backends up: it answered %.300q.", text)
 	}

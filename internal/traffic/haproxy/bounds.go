@@ -3,7 +3,6 @@ package haproxy
 import (
 	"crypto/rand"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -77,15 +76,21 @@ func (b *backend) unbind() (commands []string) {
 	return commands
 }
 
-// bounded understands "show map" of the bounds: what it has of the backend, by key.
-func (b *backend) bounded(text string) map[string]string {
-	has := map[string]string{}
+// bounded adds what "show map" of the bounds has of the backends to what is known of them.
+func bounded(text string, fresh []*backend, has map[string]string) {
+	shown := map[string]string{}
 	for line := range strings.Lines(text) {
-		if f := strings.Fields(line); len(f) == 3 && slices.ContainsFunc(boundKeys[:], func(key string) bool { return f[1] == b.name()+key }) {
-			has[f[1]] = f[2]
+		if f := strings.Fields(line); len(f) == 3 {
+			shown[f[1]] = f[2]
 		}
 	}
-	return has
+	for _, b := range fresh {
+		for _, key := range boundKeys {
+			if value, ok := shown[b.name()+key]; ok {
+				has[b.name()+key] = value
+			}
+		}
+	}
 }
 
 // bounding are the entries of the map for the backends that requests come to.
