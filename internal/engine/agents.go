@@ -32,6 +32,7 @@ type agents struct {
 
 type agentWatch struct {
 	epoch    int64
+	over     bool // the epoch is from before the server started
 	heard    time.Time
 	hungUp   time.Time // when its connection broke while it waited for news; zero: it did not
 	leases   map[andon.TaskID]leaseWatch
@@ -148,7 +149,7 @@ func (a *agents) hear(agent andon.AgentName, epoch int64, now time.Time) (revisi
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	w := a.byName[agent]
-	if w == nil || w.epoch != epoch {
+	if w == nil || w.over || w.epoch != epoch {
 		return 0, nil, andon.Errorf(andon.KindConflict, "agent %s is not connected with epoch %d", agent, epoch).
 			WithHint("the agent must say hello again; if this repeats, two agents use the same name")
 	}
@@ -196,7 +197,9 @@ func (a *agents) revision(agent andon.AgentName) int64 {
 	return 0
 }
 
-// watchAll starts the terms of all agents and leases of a state that was just loaded.
+// watchAll starts the terms of all agents and leases of a state that was just loaded. Their
+// connections are over: an agent that lived on through a restart of the server says hello again, and
+// with that everything that runs there, which it would not repeat otherwise.
 func (a *agents) watchAll(s *line.State, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -205,7 +208,7 @@ func (a *agents) watchAll(s *line.State, now time.Time) {
 			continue
 		}
 		w := a.watch(known.Name)
-		w.epoch, w.heard = known.Epoch, now
+		w.epoch, w.over, w.heard = known.Epoch, true, now
 		for _, lease := range s.WorkFor(known.Name).Leases {
 			w.leases[lease.Task.ID] = leaseWatch{lease.Token, now.Add(lease.Task.Timeout + leaseMargin)}
 		}
@@ -229,7 +232,7 @@ func (a *agents) note(events []andon.Event, s *line.State, now time.Time) {
 		switch body := event.Body.(type) {
 		case andon.AgentConnected:
 			w := a.watch(body.Agent)
-			w.epoch, w.heard, w.hungUp = body.Epoch, now, time.Time{}
+			w.epoch, w.over, w.heard, w.hungUp = body.Epoch, false, now, time.Time{}
 			w.wake(event.Seq)
 		case andon.AgentLost:
 			delete(a.byName, body.Agent)

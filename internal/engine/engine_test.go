@@ -419,3 +419,39 @@ func push(service, letter string) line.Push {
 		},
 	}
 }
+
+func TestOpen_AgentsThatLivedOnSayHelloAgainOrAreLost(t *testing.T) {
+	j := openJournal(t, filepath.Join(t.TempDir(), "journal.db"))
+	t.Cleanup(func() { j.Close() })
+	first, stop := start(t, j, 0)
+	do(t, first, line.CreatePlant{Plant: "p", Environments: andon.DefaultEnvironments()})
+	for _, name := range []andon.AgentName{"one", "two"} {
+		if _, err := first.Connect(t.Context(), andon.Hello{Agent: name, Slots: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	e, _ := start(t, j, 200*time.Millisecond)
+	if _, err := e.Work(t.Context(), "one", andon.WorkRequest{Epoch: 1}); andon.KindOf(err) != andon.KindConflict {
+		t.Errorf("a connection from before the start is answered with %v", err)
+	}
+	welcome, err := e.Connect(t.Context(), andon.Hello{Agent: "one", Slots: 1})
+	if err != nil || welcome.Epoch != 2 {
+		t.Fatalf("the welcome is %+v, %v", welcome, err)
+	}
+	if _, err := e.Work(t.Context(), "one", andon.WorkRequest{Epoch: 2}); err != nil {
+		t.Errorf("the new connection is answered with %v", err)
+	}
+	enough := errors.New("enough")
+	err = e.Follow(t.Context(), 0, func(events []andon.Event) error {
+		for _, event := range events {
+			if lost, ok := event.Body.(andon.AgentLost); ok && lost.Agent == "two" {
+				return enough
+			}
+		}
+		return nil
+	})
+	if !errors.Is(err, enough) {
+		t.Errorf("Follow = %v", err)
+	}
+}
