@@ -38,6 +38,7 @@ type Config struct {
 	Traffic   traffic.Traffic // nil: this host has no proxy, and routes are left alone
 	Runner    Runner
 	Ports     PortRange // for copies; zero: DefaultPorts
+	Copies    int       // most of one service; 0: DefaultCopies
 	// Address is the IP address at which copies listen: one of this host, which the edges reach.
 	// Empty: DefaultAddress, for a host that keeps its copies for its own proxy.
 	Address string
@@ -47,6 +48,10 @@ type Config struct {
 	// agent gets no work before it returns.
 	Welcomed func()
 }
+
+// DefaultCopies is how many copies of one service may be on a host at once, those of a
+// deployment that has not ended included: it leaves ports, memory and processes to others.
+const DefaultCopies = 128
 
 // An Agent is one agent. It starts nothing before Run.
 type Agent struct {
@@ -111,6 +116,9 @@ func (c *Config) complete() error {
 	if c.Ports == (PortRange{}) {
 		c.Ports = DefaultPorts
 	}
+	if c.Copies == 0 {
+		c.Copies = DefaultCopies
+	}
 	return c.Ports.check()
 }
 
@@ -122,6 +130,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err := a.tasks.recover(ctx); err != nil {
 		return fmt.Errorf("agent: what an earlier agent was doing cannot be ended: %w", err)
 	}
+	defer a.fleet.ports.letGo()
 	if err := a.fleet.adopt(ctx); err != nil {
 		return fmt.Errorf("agent: %w", err)
 	}
@@ -137,6 +146,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		parts.Go(func() { a.fleet.heedExits(ctx, p.Exits()) })
 	}
 	parts.Go(func() { a.fleet.shipLogs(ctx) })
+	parts.Go(func() { a.keepBallast(ctx) })
 	parts.Go(func() { a.attest(ctx) })
 	parts.Go(func() { a.count(ctx) })
 	parts.Go(func() {

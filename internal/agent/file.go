@@ -8,7 +8,7 @@ import (
 
 // writeFile replaces a file in one step. It survives a power cut.
 func writeFile(path string, data []byte) error {
-	if err := replaceFile(path, data, true); err != nil {
+	if err := withRoom(path, func() error { return replaceFile(path, data, true) }); err != nil {
 		return err
 	}
 	d, err := os.Open(filepath.Dir(path))
@@ -36,12 +36,18 @@ func replaceFile(path string, data []byte, sync bool) error {
 	return os.Rename(path+".new", path)
 }
 
-// appendFile writes to the end of a file, which must exist. It does not survive a power cut.
+// appendFile writes to the end of a file, which must exist, all of it or nothing. It does not
+// survive a power cut.
 func appendFile(path string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
+	info, err := f.Stat()
+	if err == nil {
+		if _, err = f.Write(data); err != nil {
+			err = errors.Join(err, f.Truncate(info.Size()))
+		}
+	}
 	return errors.Join(err, f.Close())
 }

@@ -31,6 +31,12 @@ type foundCopy struct {
 
 // adopt finds what runs already.
 func (f *fleet) adopt(ctx context.Context) error {
+	locks, err := openPortLocks()
+	if err != nil {
+		// Whether a port is free, only who listens there tells then.
+		f.agent.config.Log.Warn("ports cannot be reserved among the agents of this host", "error", err)
+	}
+	f.ports.hold(locks)
 	f.found = make(map[andon.InstanceID]foundCopy)
 	f.served = make(map[andon.InstanceID]bool)
 	for name, p := range f.agent.config.Platforms {
@@ -108,6 +114,35 @@ func (f *fleet) retire(ctx context.Context, desired []andon.Desired, told bool) 
 		f.keep(ctx, k)
 		k.retire()
 	}
+}
+
+// admit lets a copy begin on this host, once: within what one service may have here, and only
+// while there is room on the disk. A copy that ran here before is always let.
+func (f *fleet) admit(k *keeper) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if k.begun {
+		return nil
+	}
+	most, have := f.agent.config.Copies, 0
+	for _, other := range f.keepers {
+		if other.begun && other.place.Service == k.place.Service {
+			have++
+		}
+	}
+	if have >= most {
+		return andon.Errorf(andon.KindRefused, "copy %s is not started: %s has %d copies on this host already, as many as one service may have", k.copy.ID, k.place.Service, have).
+			WithHint("Spread the copies over more hosts, or let andon.yaml ask for fewer instances.")
+	}
+	room, err := readDisk(f.agent.config.Dir)
+	if err == nil {
+		err = room.roomFor(k.copy.ID, f.agent.config.Dir)
+	}
+	if err != nil {
+		return err
+	}
+	k.begun = true
+	return nil
 }
 
 // keep lets a keeper work. The caller holds mu.

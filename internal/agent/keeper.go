@@ -35,6 +35,7 @@ type keeper struct {
 	log     copyLog
 	address string
 	running bool // as far as known
+	begun   bool // it was let run on this host once; the fleet's mu guards it
 	started time.Time
 	phase   andon.Phase
 	healthy time.Time // since when it is, while it is
@@ -49,6 +50,7 @@ func newKeeper(f *fleet, place andon.Place, c andon.Copy, inst platform.Instance
 	k := &keeper{
 		fleet: f, place: place, copy: c, on: f.platform(c.Spec.Platform), poke: newSignal(), pause: restarting(),
 		address: inst.Address, running: inst.Running, started: inst.Started, phase: andon.PhaseStarting,
+		begun: inst.ID != "",
 	}
 	k.log = copyLog{agent: f.agent, on: k.on, id: c.ID}
 	if served && inst.Running && k.matches(inst) {
@@ -140,6 +142,9 @@ func (k *keeper) start(ctx context.Context) bool {
 func (k *keeper) launch(ctx context.Context) (platform.Instance, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
+	if err := k.fleet.admit(k); err != nil {
+		return platform.Instance{}, err
+	}
 	if err := k.choosePort(); err != nil {
 		return platform.Instance{}, err
 	}

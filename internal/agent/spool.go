@@ -41,10 +41,12 @@ func (s *spool) put(entry spooled) error {
 	}
 	data = append(data, '\n')
 	path := s.path(entry.Lease.Token)
-	if err := appendFile(path, data); !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return replaceFile(path, data, false)
+	return withRoom(path, func() error {
+		if err := appendFile(path, data); !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		return replaceFile(path, data, false)
+	})
 }
 
 // remove forgets a lease whose result is acknowledged.
