@@ -212,7 +212,11 @@ func (p *plant) ledgers(service, environment string) (sum api.Ledger, err error)
 		sum.Failed += d.Ledger.Failed
 		sum.ClientGone += d.Ledger.ClientGone
 		sum.Unknown += d.Ledger.Unknown
+		sum.AtSwitch += d.Ledger.AtSwitch
+		sum.Drained += d.Ledger.Drained
 		sum.CutOff += d.Ledger.CutOff
+		sum.Upgraded += d.Ledger.Upgraded
+		sum.LongestDrainMS = max(sum.LongestDrainMS, d.Ledger.LongestDrainMS)
 	}
 	return sum, nil
 }

@@ -1,16 +1,19 @@
 package e2e
 
 import (
-	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/andon-cd/andon/api"
 )
 
-// strategies are the ways in which production is deployed to, in turn, as the estate writes them.
-var strategies = []struct{ name, text string }{
+// A strategy is a way in which an environment is deployed to, as the estate writes it.
+type strategy struct{ name, text string }
+
+// strategies are the ways that are taken in turn.
+var strategies = []strategy{
 	{"rolling", "strategy: rolling\n"},
 	{"rolling, one may be missing", "strategy: {rolling: {max_unavailable: 1, max_surge: 1}}\n"},
 	{"blue-green", "strategy: blue-green\nsoak: 200ms\n"},
@@ -34,41 +37,63 @@ func rollouts(t *testing.T) int {
 }
 
 // TestStrategies_NoClientNoticesDeploymentsAndRollbacks deploys and rolls back by each strategy in
-// turn, under load, and lets the ledgers be compared with what the customers counted.
+// turn on three hosts, as processes and as containers, in four lanes at a time, while client processes
+// use every service in every way at two edges. In the end no client was let down, and the ledgers say
+// for each service how many requests its clients made, and that all were served.
+//
+// A client is let down by anything but this:
+//
+//   - a request, short, of 5 seconds, or with 50 MB to send, is sent once, on one connection, and
+//     answered wholly with 200;
+//   - a websocket answers each message, in order, until a copy stops after the drain time: then it is
+//     closed with 1001 between two messages, the client connects again, and its conversation goes on
+//     with what was not answered;
+//   - a stream of events then ends in good order after a whole event, and goes on after that one when
+//     the client comes back with Last-Event-ID: none is missing, none comes twice.
+//
+// ANDON_ROLLOUTS says how many deployments, each with its rollback, all lanes make together.
 func TestStrategies_NoClientNoticesDeploymentsAndRollbacks(t *testing.T) {
 	t.Parallel()
-	p := startPlant(t)
-	shop := p.newShop("instances: 2", "instances: 3")
-	shop.shipFirst()
-	p.andon("estate").wants(t, done, "andon estate").says(t, "No estate is applied")
-	l := p.newLoad("shop.localhost", shopping)
-	estate := p.newRepository("estate")
-	made := rollouts(t)
-	for i := range made {
-		s := strategies[i%len(strategies)]
-		estate.commit(s.name+" for production", files{
-			"environments/production.yaml": s.text + fmt.Sprintf("# %d\n", i), "environments/test.yaml": "strategy: rolling\n",
-		})
-		p.andon("estate", "apply", estate.dir).wants(t, done, "andon estate apply")
-		before := p.live("shop", "production")
-		version := shop.ship(s.name, files{"files/answer.txt": fmt.Sprintf("hello %d\n", i+2)})
-		if live := p.live("shop", "production"); live != version {
-			t.Fatalf("%s: version %d is live after %d was deployed", s.name, live, version)
-		}
-		p.idle(commandTimeout)
-		p.andon("rollback", "shop", "production", strconv.FormatInt(before, 10), "--reason", "the test goes back").wants(t, done, "andon rollback")
-		p.idle(commandTimeout)
-		if live := p.live("shop", "production"); live != before {
-			t.Fatalf("%s: version %d is live after going back to %d", s.name, live, before)
-		}
-		l.intact()
+	names := []string{"shop", "cafe", "bank", "post"}
+	platforms := []string{"process", "process", "docker", "docker"}
+	engine, err := startEngine(t)
+	if err != nil {
+		t.Logf("all lanes are of processes, none of containers: %v", err)
+		platforms = []string{"process", "process", "process", "process"}
 	}
-	l.stop()
-	l.intact()
-	l.balances(p, "shop", "production")
-	p.everyDeployment(t, "shop", "production", made)
-	sent, _ := l.count()
-	t.Logf("%d deployments and %d rollbacks by %d strategies, %d requests, none failed", made, made, len(strategies), sent)
+	var hosts []string
+	for _, name := range names {
+		hosts = append(hosts, hostOf(name))
+	}
+	f := startFleet(t, engine, hosts)
+	var lanes []*lane
+	for i, name := range names {
+		lanes = append(lanes, f.newLane(platforms[i], name))
+	}
+	for _, l := range lanes {
+		l.waitLive(t, 1)
+		l.settled(t, 1)
+	}
+	v := f.startVisitors(lanes)
+	made := rollouts(t)
+	t.Run("lanes", func(t *testing.T) {
+		for i, l := range lanes {
+			t.Run(l.service+" as "+l.platform, func(t *testing.T) {
+				t.Parallel()
+				for n := i; n < made; n += len(lanes) {
+					// Both lanes of a platform together take every strategy as early as they can.
+					l.rollOut(t, strategies[(n/len(lanes)+i%2*len(strategies)/2)%len(strategies)])
+					v.intact(t)
+				}
+			})
+		}
+	})
+	lines := v.balance(lanes)
+	v.intact(t)
+	for _, l := range lanes {
+		l.everyDeployment(t, l.service, l.environment(), l.made)
+	}
+	t.Logf("%d deployments and %d rollbacks by %d strategies on 3 hosts, no client was let down:\n%s", made, made, len(strategies), strings.Join(lines, "\n"))
 }
 
 // everyDeployment fails the test unless each deployment after the first succeeded, half of them

@@ -341,8 +341,8 @@ func TestRequests_AreBoundAsTheServiceSays(t *testing.T) {
 	}
 }
 
-// certificate writes cert.pem and key.pem for a host name, and returns what to trust.
-func certificate(t *testing.T, dir, name string) *x509.CertPool {
+// certificate writes cert.pem and key.pem for host names, and returns what to trust.
+func certificate(t *testing.T, dir string, names ...string) *x509.CertPool {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -350,7 +350,7 @@ func certificate(t *testing.T, dir, name string) *x509.CertPool {
 	}
 	now := time.Now()
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
+		SerialNumber: big.NewInt(1), DNSNames: names, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)

@@ -58,20 +58,27 @@ func main() {
 		respond(w, r)
 	})
 	handleKinds(mux)
+	long := newConversations(ctx)
+	mux.HandleFunc("/echo", long.echo)
+	mux.HandleFunc("/events", long.events)
 	mux.HandleFunc("/", respond)
 	at := os.Getenv("HOST")
 	if at == "" {
 		at = "127.0.0.1"
 	}
 	server := &http.Server{Addr: at + ":" + strings.TrimSpace(port), Handler: mux}
+	ended := make(chan struct{})
 	go func() {
+		defer close(ended)
 		<-ctx.Done()
 		ending, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		_ = server.Shutdown(ending)
+		long.open.Wait() // the server does not know of websockets
 	}()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		fmt.Fprintln(os.Stderr, "shopd:", err)
 		os.Exit(1)
 	}
+	<-ended
 }
