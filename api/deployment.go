@@ -105,6 +105,7 @@ type Copy struct {
 	ID        string    `json:"id"`
 	Version   int64     `json:"version"`
 	Agent     string    `json:"agent"`
+	Platform  string    `json:"platform,omitempty" doc:"what runs it; left out: process"`
 	Wanted    bool      `json:"wanted" doc:"it should run"`
 	Phase     Phase     `json:"phase,omitempty" doc:"as its agent attests; left out before the agent has said anything, and when the copy is gone"`
 	InTraffic bool      `json:"in_traffic" doc:"it gets new requests"`

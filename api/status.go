@@ -72,6 +72,7 @@ type Live struct {
 	Version  int64     `json:"version"`
 	Commit   string    `json:"commit"`
 	Artifact string    `json:"artifact"`
+	Platform string    `json:"platform,omitempty" doc:"what runs its copies; left out: process"`
 	Since    time.Time `json:"since"`
 	AgeMS    int64     `json:"age_ms"`
 }
@@ -139,6 +140,7 @@ type Environment struct {
 	Name     string    `json:"name"`
 	Strategy Strategy  `json:"strategy"`
 	Hosts    string    `json:"hosts" doc:"of routes; {service} stands for the service's name"`
+	Platform string    `json:"platform,omitempty" doc:"what runs copies there; left out: process"`
 	SoakMS   int64     `json:"soak_ms"`
 	Declared time.Time `json:"declared"`
 }
@@ -152,6 +154,7 @@ type Agent struct {
 	Slots     int               `json:"slots" doc:"jobs that it runs at once"`
 	Busy      int               `json:"busy"`
 	Labels    map[string]string `json:"labels,omitempty"`
+	Platforms []string          `json:"platforms,omitempty" doc:"that it runs copies on; left out: process alone"`
 	Build     string            `json:"build,omitempty" doc:"the version of andon that it runs"`
 	Tasks     []string          `json:"tasks" doc:"that it has now"`
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/internal/andon"
 )
 
 type statusCmd struct {
@@ -130,11 +132,18 @@ func lineSentence(s api.Status, p palette) string {
 	}
 }
 
+// platformDocker is the name of the platform of containers.
+const platformDocker = andon.PlatformDocker
+
 func agentState(a api.Agent) string {
 	if !a.Connected {
 		return "away"
 	}
-	return fmt.Sprintf("connected, %d of %d slots busy", a.Busy, a.Slots)
+	state := fmt.Sprintf("connected, %d of %d slots busy", a.Busy, a.Slots)
+	if slices.Contains(a.Platforms, platformDocker) {
+		state += ", has containers"
+	}
+	return state
 }
 
 func writeService(w io.Writer, s api.ServiceStatus, now time.Time, p palette) {
@@ -160,6 +169,9 @@ func placeCells(e api.PlaceStatus, now time.Time) []string {
 	cells := []string{e.Environment, "nothing live", "", ""}
 	if e.Live != nil {
 		cells[1] = fmt.Sprintf("version %d", e.Live.Version)
+		if e.Live.Platform == platformDocker {
+			cells[1] += " in containers"
+		}
 		cells[2] = fmt.Sprintf("%d of %d healthy", e.Copies.Healthy, e.Copies.Wanted)
 		if n := e.Copies.Unattested; n > 0 {
 			cells[2] += fmt.Sprintf(", %d not attested", n)

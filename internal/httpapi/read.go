@@ -73,7 +73,7 @@ func (a *API) listEnvironments(ctx context.Context, _ *none) ([]api.Environment,
 	out := make([]api.Environment, 0, len(environments))
 	for _, e := range environments {
 		out = append(out, api.Environment{
-			Name: string(e.Name), Strategy: api.Strategy(e.Strategy), Hosts: e.Hosts, SoakMS: e.Soak.Milliseconds(), Declared: e.Declared.UTC(),
+			Name: string(e.Name), Strategy: api.Strategy(e.Strategy), Hosts: e.Hosts, Platform: wirePlatform(e.Platform), SoakMS: e.Soak.Milliseconds(), Declared: e.Declared.UTC(),
 		})
 	}
 	return out, nil

@@ -115,6 +115,7 @@ func addPresent(s *line.State, p *line.Place, group andon.GroupID, at func(andon
 		if group == "" || c.Group == group {
 			out := at(c.ID)
 			out.Agent, out.Version, out.Wanted = string(c.Agent), int64(c.Version), true
+			out.Platform = wirePlatform(c.Spec.Platform)
 			wanted[c.ID] = true
 		}
 	}

@@ -66,7 +66,18 @@ func wireAgent(s *line.State, a *line.Agent) api.Agent {
 		}
 	}
 	slices.Sort(out.Tasks)
+	if !slices.Equal(a.Platforms, []string{andon.PlatformProcess}) {
+		out.Platforms = a.Platforms
+	}
 	return out
+}
+
+// wirePlatform returns a platform as it is said: that of processes is left out.
+func wirePlatform(name string) string {
+	if name == andon.PlatformProcess {
+		return ""
+	}
+	return name
 }
 
 // lineOf returns the light over a service, and the pulled cords that stop it.
@@ -168,7 +179,7 @@ func (a *API) placeStatus(s *line.State, pl andon.Place, now time.Time) api.Plac
 	}
 	if p.Live != nil {
 		out.Live = &api.Live{
-			Version: int64(p.Live.Version), Commit: string(p.Live.Commit), Artifact: string(p.Live.Artifact),
+			Version: int64(p.Live.Version), Commit: string(p.Live.Commit), Artifact: string(p.Live.Artifact), Platform: wirePlatform(p.Live.Spec.Platform),
 			Since: p.Since.UTC(), AgeMS: now.Sub(p.Since).Milliseconds(),
 		}
 	}
