@@ -20,11 +20,19 @@ type slotReading struct {
 	moved    int64 // requests that could not be sent there and went to another
 }
 
-// commands that read the named backends.
+// manyNames is from how many backends on it is cheaper to read all of them at once: each command
+// has the names of all columns in its answer.
+const manyNames = 32
+
+// readCommands read the named backends, or all, and those of their servers that take requests: the
+// others are most of the pool.
 func readCommands(names []string) []string {
 	commands := []string{"show table live"}
+	if len(names) >= manyNames {
+		return append(commands, "show stat -1 6 -1 no-maint")
+	}
 	for _, name := range names {
-		commands = append(commands, "show stat "+name+" 6 -1") // of the backend and its servers
+		commands = append(commands, "show stat "+name+" 6 -1 no-maint")
 	}
 	return commands
 }
