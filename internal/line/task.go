@@ -67,19 +67,49 @@ func (s *State) smokeTask(p *Place, id andon.InstanceID, n int) andon.Task {
 	return t
 }
 
-// assign gives the first task in the queue that an agent can take to that agent. Smoke tests
-// take no slot: a deployment never waits for a build.
+// assign gives a task in the queue to an agent that can take it: the first one of the service
+// that has the fewest jobs running, so that no service keeps the slots from others, however much
+// it has queued. Smoke tests take no slot: a deployment never waits for a build.
 func (s *State) assign() []andon.Body {
+	if len(s.Queue) == 0 {
+		return nil
+	}
 	free := s.freest()
+	running := s.jobsByService()
+	var first *Task
+	var to andon.AgentName
 	for _, id := range s.Queue {
 		t := s.Tasks[id]
 		name := s.takes(&t.Task, free)
 		if name == "" {
 			continue
 		}
-		return []andon.Body{andon.TaskLeased{Task: id, Agent: name, Attempt: t.Attempt + 1, Token: s.Token + 1}}
+		jobs := running[t.Task.Version.Service]
+		if first == nil || jobs < running[first.Task.Version.Service] {
+			first, to = t, name
+		}
+		if jobs == 0 || t.Task.Kind != andon.TaskJob {
+			first, to = t, name
+			break
+		}
 	}
-	return nil
+	if first == nil {
+		return nil
+	}
+	return []andon.Body{andon.TaskLeased{Task: first.Task.ID, Agent: to, Attempt: first.Attempt + 1, Token: s.Token + 1}}
+}
+
+// jobsByService counts the jobs that run.
+func (s *State) jobsByService() map[andon.ServiceName]int {
+	running := make(map[andon.ServiceName]int)
+	for _, a := range s.Agents {
+		for id := range a.leases {
+			if t := s.Tasks[id]; t != nil && t.Task.Kind == andon.TaskJob {
+				running[t.Task.Version.Service]++
+			}
+		}
+	}
+	return running
 }
 
 // takes returns the agent that can take a task now; empty: none can.

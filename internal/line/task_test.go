@@ -148,3 +148,23 @@ func TestRerun_IsRefusedWhereThereIsNothingToRunAgain(t *testing.T) {
 	p.must(Push{Service: "shop", Branch: "main", Commit: commit("b"), Problem: andon.Errorf(andon.KindInvalid, "no")})
 	p.refused(andon.KindRefused, Rerun{Version: p.ref(2)})
 }
+
+func TestTask_OfAServiceWithoutAnyTakesTheNextFreeSlot(t *testing.T) {
+	p := newPlant(t) // with one agent of two slots
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		p.Push(name)
+	}
+	p.service = "cart"
+	p.Push("f")
+	if t1 := p.s.Tasks["cart.1.commit.test.1"]; t1 == nil || t1.Agent != "" {
+		t.Fatalf("it is not in the queue: %+v", t1)
+	}
+	p.finishTask(p.s.Tasks["shop.1.commit.test.1"], andon.Failed)
+	if p.s.Tasks["cart.1.commit.test.1"].Agent == "" || p.s.Tasks["shop.3.commit.test.1"].Agent != "" {
+		t.Error("the slot went to the service that has the other one already")
+	}
+	p.finishTask(p.s.Tasks["shop.2.commit.test.1"], andon.Failed)
+	if p.s.Tasks["shop.3.commit.test.1"].Agent == "" {
+		t.Error("with one job each, the slot did not go to who has waited longest")
+	}
+}
