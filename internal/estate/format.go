@@ -25,6 +25,7 @@ var words = form.Words{
 		"max_surge": "strategy.rolling", "max_unavailable": "strategy.rolling", "steps": "strategy.canary",
 		"warm": "strategy.blue-green or strategy.canary", "weight": "a step of strategy.canary", "pause": "a step of strategy.canary",
 		"memory": "limits", "cpu": "limits", "processes": "limits", "instances": "limits",
+		"replicas": "limits, as instances", "cpus": "limits, as cpu", "mem": "limits, as memory", "pids": "limits, as processes",
 		"errors": "watch", "latency": "watch", "least": "watch",
 	},
 }

@@ -114,3 +114,22 @@ func TestTrouble_SaysWhyTheEstateCannotBeRead(t *testing.T) {
 		return b.watcher.Trouble(andon.EstateRepository) == nil
 	})
 }
+
+func TestRun_FollowsAPrivateEstateWithItsCredential(t *testing.T) {
+	b, c := newBed(t), newClone(t)
+	c.estate("soak: 1m\n")
+	h := newHost(t, c)
+	b.must(b.secrets.Put(andon.EstateRepository, secret.Credential{Token: "wrong"}))
+	b.watch(soon)
+	b.follow(h.URL + "/shop.git")
+	b.awaitThat("it is in trouble", func() bool {
+		err := b.watcher.Trouble(andon.EstateRepository)
+		return err != nil && strings.Contains(err.Error(), "does not accept the token")
+	})
+	b.must(b.secrets.Put(andon.EstateRepository, secret.Credential{Token: token}))
+	b.awaitThat("it is applied", func() bool {
+		b.watcher.Wake(andon.EstateRepository)
+		soak, _ := b.soak()
+		return soak == "1m0s"
+	})
+}
