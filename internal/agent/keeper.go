@@ -210,27 +210,28 @@ func (k *keeper) halt(ctx context.Context) bool {
 func (k *keeper) end(ctx context.Context) bool {
 	pause := restarting()
 	for ctx.Err() == nil {
-		if k.stopOnce(ctx) {
+		err := k.stopOnce(ctx)
+		if err == nil {
 			k.show(andon.PhaseStopped, "")
 			return true
+		}
+		if ctx.Err() == nil {
+			k.fleet.agent.config.Log.Warn("a copy cannot be stopped", "copy", k.copy.ID, "error", err)
+			k.show(k.phase, sentence(err))
 		}
 		sleep(ctx, pause.pause())
 	}
 	return false
 }
 
-func (k *keeper) stopOnce(parent context.Context) bool {
-	ctx, cancel := context.WithTimeout(parent, k.copy.Spec.Stop+stopExtra)
+func (k *keeper) stopOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, k.copy.Spec.Stop+stopExtra)
 	defer cancel()
-	err := k.on.End(ctx, k.copy.ID, k.copy.Spec.Stop)
-	if err == nil {
-		_ = k.log.ship(ctx) // its last words, if the server is there to hear them
-		err = k.on.Stop(ctx, k.copy.ID, 0)
+	if err := k.on.End(ctx, k.copy.ID, k.copy.Spec.Stop); err != nil {
+		return err
 	}
-	if err != nil && parent.Err() == nil {
-		k.fleet.agent.config.Log.Warn("a copy cannot be stopped", "copy", k.copy.ID, "error", err)
-	}
-	return err == nil
+	_ = k.log.ship(ctx) // its last words, if the server is there to hear them
+	return k.on.Stop(ctx, k.copy.ID, 0)
 }
 
 // sentence returns what people may read of an error.
@@ -239,7 +240,7 @@ func sentence(err error) string {
 		return e.Message + "."
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return "It took too long to start."
+		return "It took too long."
 	}
-	return "It cannot be started; the agent's log says more."
+	return "The host cannot do it; the agent's log says more."
 }

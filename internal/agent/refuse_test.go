@@ -36,7 +36,7 @@ func TestAgent_TellsOfCopiesThatItCannotTakeOn(t *testing.T) {
 		w.wantTargets("g.0")
 
 		w.plant.set(nil, desired(4, []andon.Copy{copyOf("g", 0), copyOf("i", 0)}, "g.0"))
-		after(time.Second)
+		after(20 * time.Second)
 		w.wantPhases("g.0=healthy", "h.0=stopped", "i.0=failed")
 		if err := os.Remove(blocked); err != nil {
 			t.Fatal(err)

@@ -86,7 +86,7 @@ func (v *view) stopped() []Wait {
 		}
 		waits = append(waits, Wait{
 			Kind: andon.WaitStop, On: string(id), Since: r.Removed, Until: until,
-			Reason: fmt.Sprintf("%s stops", id),
+			Reason: because(fmt.Sprintf("%s stops", id), r.Observed.Reason),
 		})
 	}
 	sortWaits(waits)

@@ -1,0 +1,130 @@
+package e2e
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/andon-cd/andon/internal/platform/docker/dockertest"
+)
+
+// newEngine starts a Docker Engine of the test's own.
+func newEngine(t *testing.T, flags ...string) *dockertest.Engine {
+	t.Helper()
+	if why := dockertest.Missing(); why != "" {
+		t.Skip(why)
+	}
+	e, err := dockertest.Start(filepath.Join(newHome(t), "engine"), flags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+// newContainedShop is newShop with a program that a container has, too.
+func (p *plant) newContainedShop(edits ...string) *repository {
+	p.t.Helper()
+	return p.newShop(append(edits, "command: ["+shopd(p.t)+"]", "command: [./shopd]", "steps: [sh ./test.sh]", "steps: [\"cp "+shopd(p.t)+" files/shopd\"]")...)
+}
+
+// TestFault_DockerRestarted: an engine that keeps its containers, as live-restore says, costs no
+// request. One that ends them is as a host that is cut off, for as long as it is away: lost are the
+// requests that its copies had and that nobody may send again. A deployment waits for the engine,
+// and the copies are started again as soon as it is back.
+func TestFault_DockerRestarted(t *testing.T) {
+	t.Parallel()
+	keeps, ends := newEngine(t, "--live-restore"), newEngine(t)
+	p := startPlant(t, "--docker", "none")
+	one := p.startHost("one", station{}, "--docker", keeps.Socket())
+	p.startHost("two", station{}, "--docker", ends.Socket())
+	p.production("platform: docker\nhosts: {names: [one, two]}\nedge: {names: [local]}\n")
+	shop := p.newContainedShop()
+	shop.shipFirst()
+	l := p.newLoad("shop.localhost", shopping)
+	waitForRequests(t, l, 100)
+	healthy := func(what string, want int, limit time.Duration) {
+		t.Helper()
+		until(t, limit, what, func() error {
+			if in := p.inTraffic("shop", "production"); len(in) != want {
+				return fmt.Errorf("%+v", p.service("shop").Places)
+			}
+			return nil
+		})
+	}
+
+	keeps.Kill()
+	waitForRequests(t, l, 200)
+	one.kill() // also an agent that starts without its engine knows its copies
+	one.start()
+	waitForRequests(t, l, 200)
+	if err := keeps.Start(); err != nil {
+		t.Fatal(err)
+	}
+	healthy("both copies are in traffic", 2, 30*time.Second)
+	l.intact()
+
+	if err := ends.End(); err != nil {
+		t.Fatal(err)
+	}
+	healthy("the copy of the engine that ended leaves the traffic", 1, 20*time.Second)
+	p.andon("status").wants(t, done, "andon status").says(t, "1 of 2 healthy")
+	shop.commit("Without an engine", files{"files/answer.txt": "hello 2\n"})
+	second := shop.push()
+	until(t, 30*time.Second, "the deployment says what it waits for", func() error {
+		if r := p.andon("why", "shop"); !strings.Contains(r.out, "container engine at "+ends.Socket()+" does not answer") {
+			return fmt.Errorf("%s", r)
+		}
+		return nil
+	})
+	if err := ends.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.wait(shop.at(second), "live:production")
+	p.idle(time.Minute)
+	healthy("both copies are in traffic", 2, 30*time.Second)
+	l.stop()
+	l.lostOnly(customers, "POST /order", "502")
+}
+
+// TestFault_ImageCorrupt: an image that is not what was built never becomes a container.
+func TestFault_ImageCorrupt(t *testing.T) {
+	t.Parallel()
+	engine := newEngine(t)
+	p := startPlant(t, "--docker", "none")
+	p.startHost("one", station{}, "--docker", engine.Socket())
+	p.production("platform: docker\nhosts: {names: [one]}\nedge: {names: [local]}\n")
+	shop := p.newContainedShop("{name: production,", "{name: production, approval: {},")
+	approve := func(version int64) {
+		t.Helper()
+		p.wait(shop.at(version), "certified")
+		p.andon("promote", "shop", fmt.Sprint(version), "production").wants(t, done, "andon promote")
+	}
+	first := shop.push()
+	approve(first)
+	p.wait(shop.at(first), "live:production")
+	l := p.newLoad("shop.localhost", shopping)
+	shop.commit("Change", files{"files/answer.txt": "hello 2\n"})
+	bad := shop.push()
+	p.wait(shop.at(bad), "certified")
+	p.corrupt(p.version("shop", bad))
+	p.andon("promote", "shop", fmt.Sprint(bad), "production").wants(t, done, "andon promote")
+	p.failsBecause("shop", bad, time.Minute, "damaged")
+	p.idle(time.Minute)
+	if live := p.live("shop", "production"); live != first {
+		t.Fatalf("version %d is live", live)
+	}
+	shop.commit("The same again", nil)
+	again := shop.push()
+	approve(again)
+	p.wait(shop.at(again), "live:production")
+	p.answers("shop.localhost", "hello 2\n")
+	l.stop()
+	l.intact()
+}
