@@ -2,8 +2,11 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/andon-cd/andon/api"
 )
 
 // awayWithin bounds how long the plant may take to say that an agent whose process ended is away.
@@ -50,6 +53,64 @@ func TestFault_AgentKilled(t *testing.T) {
 		return nil
 	})
 	shop.ship("After it is back", files{"files/answer.txt": "hello 3\n"})
+	if len(one.copies("production")) != 1 || len(two.copies("production")) != 1 {
+		t.Error("the next version is not spread over both hosts")
+	}
+	l.stop()
+	l.intact()
+	l.balances(p, "shop", "production")
+}
+
+// TestFault_AgentKilledDuringADeployment: an agent that is back soon is not missed. While it is not,
+// the deployment waits and says for whom, and a rollback calls it off.
+func TestFault_AgentKilledDuringADeployment(t *testing.T) {
+	t.Parallel()
+	p := startPlant(t)
+	one, two := p.startHost("one", station{}), p.startHost("two", station{})
+	p.production("hosts: {names: [one, two]}\nedge: {names: [local]}\nsoak: 2s\n")
+	shop := p.newShop()
+	shop.shipFirst()
+	l := p.newLoad("shop.localhost", shopping)
+	step := func(version int64, want api.DeploymentStep) {
+		t.Helper()
+		until(t, 30*time.Second, fmt.Sprintf("the deployment of version %d is at %s", version, want), func() error {
+			d, err := p.deploymentOf("shop", version)
+			if err == nil && d.Step != want {
+				err = fmt.Errorf("%+v", d)
+			}
+			return err
+		})
+	}
+	shop.commit("Its agent is back soon", files{"files/answer.txt": "hello 2\n"})
+	second := shop.push()
+	step(second, api.StepSoaking)
+	one.kill()
+	one.start()
+	p.wait(shop.at(second), "live:production")
+	p.idle(30 * time.Second)
+
+	two.kill()
+	shop.commit("Its agent is not", files{"files/answer.txt": "hello 3\n"})
+	third := shop.push()
+	until(t, 30*time.Second, "the deployment waits for the agent", func() error {
+		if r := p.andon("why", "shop"); !strings.Contains(r.out, "agent two, which has shop.production.3.") {
+			return fmt.Errorf("%s", r)
+		}
+		return nil
+	})
+	began := time.Now()
+	p.andon("rollback", "shop", "production", "--reason", "it does not move").wants(t, done, "andon rollback")
+	p.idleBut(t, "two", 20*time.Second)
+	t.Logf("the rollback has ended after %s", time.Since(began).Round(10*time.Millisecond))
+	if live := p.live("shop", "production"); live != second {
+		t.Fatalf("version %d is live", live)
+	}
+	if v := p.version("shop", third); v.Maturity != api.Quarantined {
+		t.Errorf("version %d is %s", third, v.Maturity)
+	}
+	two.start()
+	p.idle(30 * time.Second)
+	shop.ship("With all of them", files{"files/answer.txt": "hello 4\n"})
 	if len(one.copies("production")) != 1 || len(two.copies("production")) != 1 {
 		t.Error("the next version is not spread over both hosts")
 	}
