@@ -1,6 +1,7 @@
 package ca
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,48 +9,61 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/big"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
 )
 
 const (
-	// authorityLife is how long the authority is valid: as long as a plant lives.
-	authorityLife = 20 * 365 * 24 * time.Hour
+	// rootLife is how long a root is valid.
+	rootLife = 5 * 365 * 24 * time.Hour
+	// ahead is how long before the end of the newest root the next one is made.
+	ahead = 365 * 24 * time.Hour
+	// settling is how long a root that follows another is only trusted, before it signs: every
+	// agent has had its certificate renewed meanwhile, and has learnt of the root with it.
+	settling = 2 * AgentLife
 	// AgentLife is how long the certificate of an agent is valid.
 	AgentLife = 30 * 24 * time.Hour
 	// serverLife is how long the certificate of the server is valid.
 	serverLife = 90 * 24 * time.Hour
 	// early is how much before now certificates begin: clocks differ.
 	early = 10 * time.Minute
-	// maxRequest bounds a request for a certificate.
-	maxRequest = 16 << 10
 )
 
 // An Authority signs certificates. Its methods may be called from any goroutine.
+//
+// It has one root, and towards the end of that a second one, which both sides trust long before
+// it begins to sign. So nobody has to join again when a root ends.
 type Authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	now  func() time.Time
+	dir string
+	now func() time.Time
+
+	mu    sync.Mutex
+	roots []root // those that are valid, the oldest first; at least one
 }
 
-// Open returns the authority of a directory, which is made on first use: the key is readable by
-// its owner alone. The clock is now.
+// A root is a certificate that signs others, with its key.
+type root struct {
+	number int
+	cert   *x509.Certificate
+	key    *ecdsa.PrivateKey
+}
+
+// Open returns the authority of a directory, which is made on first use: the keys are readable by
+// their owner alone. The clock is now.
 func Open(dir string, now func() time.Time) (*Authority, error) {
-	a := &Authority{now: now}
-	certFile, keyFile := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "ca.key")
-	err := a.read(certFile, keyFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = a.create(dir, certFile, keyFile)
+	a := &Authority{dir: dir, now: now}
+	err := a.read()
+	if err == nil {
+		err = a.Tend()
 	}
 	if err != nil {
 		return nil, andon.Errorf(andon.KindUnavailable, "the certificate authority in %s cannot be used", dir).
@@ -58,146 +72,163 @@ func Open(dir string, now func() time.Time) (*Authority, error) {
 	return a, nil
 }
 
-func (a *Authority) read(certFile, keyFile string) error {
-	certPEM, err := os.ReadFile(certFile)
+// Tend makes the next root when it is time to, and forgets those that have ended. Whoever has the
+// authority calls it now and then; after an error everything is as before.
+func (a *Authority) Tend() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.now()
+	last := 0
+	if n := len(a.roots); n > 0 {
+		last = a.roots[n-1].number
+		if now.Before(a.roots[n-1].cert.NotAfter.Add(-ahead)) {
+			a.forget(now)
+			return nil
+		}
+	}
+	next, err := create(a.dir, last+1, now)
 	if err != nil {
 		return err
 	}
-	keyPEM, err := os.ReadFile(keyFile)
-	if err != nil {
-		return fmt.Errorf("the certificate is there, its key is not: %s", err) //nolint:errorlint // no reason to make another authority
-	}
-	if a.cert, err = parseCertificate(certPEM); err != nil {
-		return err
-	}
-	if a.key, err = parseKey(keyPEM); err != nil {
-		return err
-	}
-	if !a.key.PublicKey.Equal(a.cert.PublicKey) {
-		return errors.New("the key is not that of the certificate")
-	}
+	a.roots = append(a.roots, next)
+	a.forget(now)
 	return nil
 }
 
-// create makes the authority. The certificate is written last: without it there is none.
-func (a *Authority) create(dir, certFile, keyFile string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// forget drops the roots that have ended. What stays of their files is harmless.
+func (a *Authority) forget(now time.Time) {
+	a.roots = slices.DeleteFunc(a.roots, func(r root) bool {
+		if now.Before(r.cert.NotAfter) {
+			return false
+		}
+		_ = os.Remove(r.keyFile(a.dir))
+		_ = os.Remove(r.certFile(a.dir))
+		return true
+	})
+}
+
+func (r root) certFile(dir string) string { return rootName(dir, r.number) + ".pem" }
+func (r root) keyFile(dir string) string  { return rootName(dir, r.number) + ".key" }
+
+func rootName(dir string, number int) string {
+	return filepath.Join(dir, "root-"+strconv.Itoa(number))
+}
+
+// read reads the roots of the directory.
+func (a *Authority) read() error {
+	files, err := filepath.Glob(filepath.Join(a.dir, "root-*.pem"))
 	if err != nil {
 		return err
 	}
-	now := a.now()
+	for _, file := range files {
+		var number int
+		if n, _ := fmt.Sscanf(filepath.Base(file), "root-%d.pem", &number); n != 1 || filepath.Base(file) != fmt.Sprintf("root-%d.pem", number) {
+			continue
+		}
+		r, err := readRoot(a.dir, number)
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		a.roots = append(a.roots, r)
+	}
+	slices.SortFunc(a.roots, func(x, y root) int { return cmp.Compare(x.number, y.number) })
+	return nil
+}
+
+func readRoot(dir string, number int) (root, error) {
+	r := root{number: number}
+	data, err := os.ReadFile(r.certFile(dir))
+	if err != nil {
+		return r, err
+	}
+	if r.cert, err = parseCertificate(data); err != nil {
+		return r, err
+	}
+	if data, err = os.ReadFile(r.keyFile(dir)); err != nil {
+		return r, err
+	}
+	if r.key, err = parseKey(data); err != nil {
+		return r, err
+	}
+	if !r.key.PublicKey.Equal(r.cert.PublicKey) {
+		return r, errors.New("the key is not that of the certificate")
+	}
+	return r, nil
+}
+
+// create makes a root. The certificate is written last: without it there is none.
+func create(dir string, number int, now time.Time) (root, error) {
+	r := root{number: number}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return r, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return r, err
+	}
 	template := &x509.Certificate{
-		SerialNumber: serial(), Subject: pkix.Name{CommonName: "andon"},
-		NotBefore: now.Add(-early), NotAfter: now.Add(authorityLife),
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: "andon " + strconv.Itoa(number)},
+		NotBefore: now.Add(-early), NotAfter: now.Add(rootLife),
 		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		return err
+		return r, err
 	}
-	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		return err
+	if r.cert, err = x509.ParseCertificate(der); err != nil {
+		return r, err
 	}
-	a.key = key
+	r.key = key
 	keyPEM, err := encodeKey(key)
 	if err != nil {
-		return err
+		return r, err
 	}
-	if err := writeFile(keyFile, keyPEM); err != nil {
-		return err
+	if err := writeFile(r.keyFile(dir), keyPEM); err != nil {
+		return r, err
 	}
-	return writeFile(certFile, a.PEM())
+	return r, writeFile(r.certFile(dir), encodeCertificate(r.cert.Raw))
 }
 
-// PEM returns the authority's certificate.
-func (a *Authority) PEM() []byte { return encodeCertificate(a.cert.Raw) }
-
-// Fingerprint returns what a join token says of the authority.
-func (a *Authority) Fingerprint() string { return fingerprint(a.cert.Raw) }
-
-// Pool returns the authority as the only root.
-func (a *Authority) Pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
-	return pool
-}
-
-// Requested returns the key that a request for a certificate is made with, as KeyOf does. An error
-// of kind andon.KindInvalid means that whoever made the request does not have that key.
-func Requested(request []byte) (key string, err error) {
-	csr, err := parseRequest(request)
-	if err != nil {
-		return "", err
-	}
-	return keyOf(csr.RawSubjectPublicKeyInfo), nil
-}
-
-// SignAgent returns the certificate of an agent of a plant for the key of its request. Nothing
-// else that the request asks for is granted.
-func (a *Authority) SignAgent(request []byte, plant string, agent andon.AgentName) ([]byte, error) {
-	csr, err := parseRequest(request)
-	if err != nil {
-		return nil, err
-	}
+// signer returns the root that signs now: the newest that has settled, else the oldest.
+func (a *Authority) signer() root {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	now := a.now()
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: serial(), Subject: pkix.Name{CommonName: "andon agent " + string(agent)},
-		URIs:      []*url.URL{agentURI(plant, agent)},
-		NotBefore: now.Add(-early), NotAfter: now.Add(AgentLife),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-		BasicConstraintsValid: true,
-	}, a.cert, csr.PublicKey, a.key)
-	if err != nil {
-		return nil, fmt.Errorf("signing the certificate of agent %s: %w", agent, err)
+	for i := len(a.roots) - 1; i > 0; i-- {
+		if !now.Before(a.roots[i].cert.NotBefore.Add(settling)) {
+			return a.roots[i]
+		}
 	}
-	return encodeCertificate(der), nil
+	return a.roots[0]
 }
 
-func parseRequest(request []byte) (*x509.CertificateRequest, error) {
-	invalid := andon.Errorf(andon.KindInvalid, "this is not a request for a certificate")
-	if len(request) > maxRequest {
-		return nil, invalid
-	}
-	block, _ := pem.Decode(request)
-	if block == nil || block.Type != "CERTIFICATE REQUEST" {
-		return nil, invalid
-	}
-	csr, err := x509.ParseCertificateRequest(block.Bytes)
-	if err != nil {
-		return nil, invalid.Because(err)
-	}
-	if _, ok := csr.PublicKey.(*ecdsa.PublicKey); !ok {
-		return nil, andon.Errorf(andon.KindInvalid, "the key of an agent must be an ECDSA key")
-	}
-	if err := csr.CheckSignature(); err != nil {
-		return nil, invalid.Because(err)
-	}
-	return csr, nil
+// trusted returns the roots that are valid.
+func (a *Authority) trusted() []root {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.roots)
 }
 
-func agentURI(plant string, agent andon.AgentName) *url.URL {
-	return &url.URL{Scheme: "andon", Host: plant, Path: "/agent/" + string(agent)}
-}
-
-// AgentOf returns the plant and the agent that a verified certificate names.
-func AgentOf(cert *x509.Certificate) (plant string, agent andon.AgentName, ok bool) {
-	if len(cert.URIs) != 1 || cert.URIs[0].Scheme != "andon" {
-		return "", "", false
+// PEM returns the certificates of all roots that are valid: what agents are to trust.
+func (a *Authority) PEM() []byte {
+	var all []byte
+	for _, r := range a.trusted() {
+		all = append(all, encodeCertificate(r.cert.Raw)...)
 	}
-	name, found := strings.CutPrefix(cert.URIs[0].Path, "/agent/")
-	return cert.URIs[0].Host, andon.AgentName(name), found && andon.ValidName(name)
+	return all
 }
 
-// KeyOf names the public key of a certificate: two of the same key have the same name.
-func KeyOf(cert *x509.Certificate) string { return keyOf(cert.RawSubjectPublicKeyInfo) }
+// Fingerprint returns what a join token says of the authority: of the root that signs now.
+func (a *Authority) Fingerprint() string { return fingerprint(a.signer().cert.Raw) }
 
-func keyOf(spki []byte) string {
-	sum := sha256.Sum256(spki)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+// pool returns the roots that are valid.
+func (a *Authority) pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, r := range a.trusted() {
+		pool.AddCert(r.cert)
+	}
+	return pool
 }
 
 func fingerprint(der []byte) string {

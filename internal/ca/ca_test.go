@@ -1,10 +1,12 @@
 package ca
 
 import (
+	"bytes"
 	"crypto/tls"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +35,7 @@ func join(t *testing.T, a *Authority, agent andon.AgentName) *Identity {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := Joined(dir, "https://127.0.0.1:1", a.NewToken(agent), cert, a.PEM())
+	id, err := Joined(dir, a.NewToken(agent, "https://127.0.0.1:1"), cert, a.PEM())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,11 +114,11 @@ func must(b []byte, err error) []byte {
 func TestIdentity_AgentCannotPoseAsTheServer(t *testing.T) {
 	a, _ := authority(t, time.Now)
 	id, thief := join(t, a, "web1"), join(t, a, "thief")
-	posing := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{thief.cert.Raw, a.cert.Raw}, PrivateKey: thief.key}}}
+	posing := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{thief.cert.Raw, a.signer().cert.Raw}, PrivateKey: thief.key}}}
 	if _, err := shake(t, id.ClientConfig(), posing); err == nil {
 		t.Error("an agent takes another agent for its server")
 	}
-	if _, err := shake(t, PinConfig(a.NewToken("web2")), posing); err == nil {
+	if _, err := shake(t, PinConfig(a.NewToken("web2", "https://127.0.0.1:1")), posing); err == nil {
 		t.Error("a host that joins takes an agent for the server")
 	}
 }
@@ -124,7 +126,7 @@ func TestIdentity_AgentCannotPoseAsTheServer(t *testing.T) {
 func TestPin_TakesOnlyTheAuthorityOfTheToken(t *testing.T) {
 	a, _ := authority(t, time.Now)
 	other, _ := authority(t, time.Now)
-	token := a.NewToken("web1")
+	token := a.NewToken("web1", "https://[fd00::1]:8600")
 	back, err := ParseToken(" " + token.String() + "\n")
 	if err != nil || back != token {
 		t.Fatalf("the token comes back as %+v, %v", back, err)
@@ -135,7 +137,12 @@ func TestPin_TakesOnlyTheAuthorityOfTheToken(t *testing.T) {
 	if _, err := shake(t, PinConfig(token), other.ServerConfig([]string{"10.0.0.1"})); andon.KindOf(err) != andon.KindRefused {
 		t.Errorf("it takes another plant: %v", err)
 	}
-	for _, wrong := range []string{"", "join", "join.web1.x", "join.WEB.x." + token.Authority, "agent.web1.x." + token.Authority, "join.web1..", token.String()[:30]} {
+	for _, wrong := range []string{
+		"", "join", "join.web1.x", "join.web1...", token.String()[:30], "agent" + token.String()[len("join"):], token.String() + strings.Repeat("x", maxToken),
+		Token{Agent: "WEB", Server: token.Server, Secret: "x", Authority: token.Authority}.String(),
+		Token{Agent: "web1", Server: "http://10.0.0.1:8600", Secret: "x", Authority: token.Authority}.String(),
+		Token{Agent: "web1", Server: "https://u:p@10.0.0.1:8600/x", Secret: "x", Authority: token.Authority}.String(),
+	} {
 		if _, err := ParseToken(wrong); andon.KindOf(err) != andon.KindInvalid {
 			t.Errorf("ParseToken(%q): %v", wrong, err)
 		}
@@ -146,6 +153,7 @@ func TestIdentity_RenewsInTimeAndEndsOtherwise(t *testing.T) {
 	clock := time.Now()
 	a, _ := authority(t, func() time.Time { return clock })
 	id := join(t, a, "web1")
+	id.now = func() time.Time { return clock }
 	ends, renew := id.Until()
 	if left := ends.Sub(renew); left < AgentLife/4 || left > AgentLife/2 {
 		t.Errorf("it renews %s before the end", left)
@@ -159,7 +167,7 @@ func TestIdentity_RenewsInTimeAndEndsOtherwise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := id.Renewed(next); err != nil {
+	if err := id.Renewed(next, a.PEM()); err != nil {
 		t.Fatal(err)
 	}
 	clock = ends.Add(time.Hour)
@@ -172,7 +180,7 @@ func TestIdentity_RenewsInTimeAndEndsOtherwise(t *testing.T) {
 		t.Errorf("the renewed certificate is not taken: %v", err)
 	}
 	stranger := join(t, a, "web2")
-	if err := stranger.Renewed(next); err == nil {
+	if err := stranger.Renewed(next, a.PEM()); err == nil {
 		t.Error("it takes the certificate of another key")
 	}
 }
@@ -180,13 +188,13 @@ func TestIdentity_RenewsInTimeAndEndsOtherwise(t *testing.T) {
 func TestAuthority_KeysAreReadableByTheirOwnerAlone(t *testing.T) {
 	a, dir := authority(t, time.Now)
 	id := join(t, a, "web1")
-	for _, file := range []string{filepath.Join(dir, "ca.key"), keyFile(id.dir)} {
+	for _, file := range []string{filepath.Join(dir, "root-1.key"), keyFile(id.dir)} {
 		info, err := os.Stat(file)
 		if err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", file, info.Mode(), err)
 		}
 	}
-	if err := os.Remove(filepath.Join(dir, "ca.key")); err != nil {
+	if err := os.Remove(filepath.Join(dir, "root-1.key")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(dir, time.Now); andon.KindOf(err) != andon.KindUnavailable {
@@ -200,5 +208,93 @@ func TestAuthority_RefusesWhatIsNoRequest(t *testing.T) {
 		if _, err := a.SignAgent(wrong, "p", "web1"); andon.KindOf(err) != andon.KindInvalid {
 			t.Errorf("%.20q: %v", wrong, err)
 		}
+	}
+}
+
+func TestAuthority_RotatesItsRootWithoutAnybodyJoiningAgain(t *testing.T) {
+	clock := time.Now()
+	now := func() time.Time { return clock }
+	a, dir := authority(t, now)
+	id := join(t, a, "web1")
+	id.now = now
+	first := a.Fingerprint()
+	server := a.ServerConfig([]string{"plant.example"})
+	signers, most := map[string]bool{}, 0
+	end := clock.Add(3 * rootLife)
+	for day := 0; clock.Before(end); day++ {
+		clock = clock.Add(24 * time.Hour)
+		if err := a.Tend(); err != nil {
+			t.Fatal(err)
+		}
+		most = max(most, len(a.trusted()))
+		signers[a.Fingerprint()] = true
+		if _, renew := id.Until(); clock.Before(renew) && day%200 != 0 {
+			continue
+		}
+		// As after a restart of either side.
+		if _, err := shake(t, id.ClientConfig(), server); err != nil {
+			t.Fatalf("day %d: %v", day, err)
+		}
+		next, err := a.SignAgent(must(id.Renewal()), "p", "web1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := id.Renewed(next, a.PEM()); err != nil {
+			t.Fatalf("day %d: %v", day, err)
+		}
+	}
+	if len(signers) < 3 || !signers[first] || most != 2 {
+		t.Errorf("%d roots have signed, and at most %d were trusted at a time", len(signers), most)
+	}
+	again, err := Open(dir, now)
+	if err != nil || again.Fingerprint() != a.Fingerprint() || !bytes.Equal(again.PEM(), a.PEM()) {
+		t.Errorf("after a restart the authority is another one: %v", err)
+	}
+	if files, _ := filepath.Glob(filepath.Join(dir, "*")); len(files) != 2*len(a.trusted()) {
+		t.Errorf("what has ended is kept: %v", files)
+	}
+}
+
+func TestAuthority_NewRootSignsOnlyOnceEveryAgentKnowsIt(t *testing.T) {
+	clock := time.Now()
+	a, _ := authority(t, func() time.Time { return clock })
+	first := a.Fingerprint()
+	clock = clock.Add(rootLife - ahead)
+	if err := a.Tend(); err != nil {
+		t.Fatal(err)
+	}
+	if len(a.trusted()) != 2 || a.Fingerprint() != first {
+		t.Fatalf("%d roots are trusted; the first still signs: %v", len(a.trusted()), a.Fingerprint() == first)
+	}
+	clock = clock.Add(AgentLife)
+	if a.Fingerprint() != first {
+		t.Error("a root signs that an agent may not know yet")
+	}
+	clock = clock.Add(AgentLife)
+	if a.Fingerprint() == first {
+		t.Error("the new root never signs")
+	}
+}
+
+func TestIdentity_IsOfOneTokenAndOnePlant(t *testing.T) {
+	a, _ := authority(t, time.Now)
+	dir := t.TempDir()
+	sign := func(plant string, agent andon.AgentName) []byte {
+		return must(a.SignAgent(must(Request(dir)), plant, agent))
+	}
+	token := a.NewToken("web1", "https://10.0.0.1:8600")
+	id, err := Joined(dir, token, sign("p", "web1"), a.PEM())
+	if err != nil || id.Server != token.Server || !id.JoinedWith(token) || id.JoinedWith(a.NewToken("web1", token.Server)) {
+		t.Errorf("%+v, %v", id, err)
+	}
+	if _, err := Joined(dir, token, sign("p", "web2"), a.PEM()); andon.KindOf(err) != andon.KindRefused {
+		t.Errorf("with another's certificate: %v", err)
+	}
+	if _, err := Joined(dir, token, sign("q", "web1"), a.PEM()); andon.KindOf(err) != andon.KindConflict {
+		t.Errorf("in the directory of another plant: %v", err)
+	}
+	other, _ := authority(t, time.Now)
+	if _, err := Joined(dir, token, sign("p", "web1"), other.PEM()); andon.KindOf(err) != andon.KindRefused {
+		t.Errorf("with another authority: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package ca
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/pem"
@@ -19,6 +20,25 @@ func parseCertificate(data []byte) (*x509.Certificate, error) {
 		return nil, errors.New("this is not a certificate")
 	}
 	return x509.ParseCertificate(block.Bytes)
+}
+
+// parseCertificates reads at least one certificate, and nothing else.
+func parseCertificates(data []byte) (all []*x509.Certificate, err error) {
+	for len(bytes.TrimSpace(data)) > 0 {
+		block, rest := pem.Decode(data)
+		if block == nil || block.Type != "CERTIFICATE" {
+			return nil, errors.New("these are not certificates")
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		all, data = append(all, cert), rest
+	}
+	if len(all) == 0 {
+		return nil, errors.New("there is no certificate")
+	}
+	return all, nil
 }
 
 func encodeKey(key *ecdsa.PrivateKey) ([]byte, error) {

@@ -20,32 +20,34 @@ import (
 )
 
 // An Identity is who an agent is to its plant: its key, which never leaves the host, its
-// certificate, and the authority by which it knows the server. Its methods may be called from any
+// certificate, and the roots by which it knows the server. Its methods may be called from any
 // goroutine.
 type Identity struct {
 	// Server is the address of the plant, Agent the name of this agent.
 	Server string
 	Agent  andon.AgentName
 
-	now  func() time.Time
-	dir  string
-	key  *ecdsa.PrivateKey
-	root *x509.Certificate
+	token string // hash of the secret that it joined with
+	now   func() time.Time
+	dir   string
+	key   *ecdsa.PrivateKey
 
-	mu   sync.Mutex
-	cert *x509.Certificate
+	mu    sync.Mutex
+	cert  *x509.Certificate
+	roots []*x509.Certificate
 }
 
 // who is the file that makes an identity complete: it is written last.
 type who struct {
 	Server string          `json:"server"`
 	Agent  andon.AgentName `json:"agent"`
+	Token  string          `json:"token"` // hash of the secret
 }
 
-func keyFile(dir string) string  { return filepath.Join(dir, "agent.key") }
-func certFile(dir string) string { return filepath.Join(dir, "agent.pem") }
-func rootFile(dir string) string { return filepath.Join(dir, "ca.pem") }
-func whoFile(dir string) string  { return filepath.Join(dir, "joined.json") }
+func keyFile(dir string) string   { return filepath.Join(dir, "agent.key") }
+func certFile(dir string) string  { return filepath.Join(dir, "agent.pem") }
+func rootsFile(dir string) string { return filepath.Join(dir, "roots.pem") }
+func whoFile(dir string) string   { return filepath.Join(dir, "joined.json") }
 
 // LoadIdentity reads the identity in a directory; nil: no agent joined with it.
 func LoadIdentity(dir string) (*Identity, error) {
@@ -59,7 +61,7 @@ func LoadIdentity(dir string) (*Identity, error) {
 		err = json.Unmarshal(data, &w)
 	}
 	if err == nil {
-		id.Server, id.Agent = w.Server, w.Agent
+		id.Server, id.Agent, id.token = w.Server, w.Agent, w.Token
 		err = id.read()
 	}
 	if err != nil {
@@ -77,15 +79,20 @@ func (id *Identity) read() error {
 	if id.key, err = parseKey(data); err != nil {
 		return err
 	}
-	for file, into := range map[string]**x509.Certificate{certFile(id.dir): &id.cert, rootFile(id.dir): &id.root} {
-		if data, err = os.ReadFile(file); err != nil {
-			return err
-		}
-		if *into, err = parseCertificate(data); err != nil {
-			return err
-		}
+	if data, err = os.ReadFile(certFile(id.dir)); err != nil {
+		return err
 	}
-	return nil
+	if id.cert, err = parseCertificate(data); err != nil {
+		return err
+	}
+	if !id.key.PublicKey.Equal(id.cert.PublicKey) {
+		return errors.New("the certificate is not that of the key")
+	}
+	if data, err = os.ReadFile(rootsFile(id.dir)); err != nil {
+		return err
+	}
+	id.roots, err = parseCertificates(data)
+	return err
 }
 
 // Request returns a request for a certificate, made with the key of a directory: the one that an
@@ -121,19 +128,38 @@ func request(key *ecdsa.PrivateKey) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}), nil
 }
 
-// Joined makes what the server answered to a join the identity in a directory. The authority must
-// be the one of the token.
-func Joined(dir, server string, token Token, cert, root []byte) (*Identity, error) {
-	ca, err := parseCertificate(root)
-	if err != nil || fingerprint(ca.Raw) != token.Authority {
+// Joined makes what the server answered to a join the identity in a directory. The root of the
+// token must be among those that the server names. A directory that an agent of another plant has
+// is left as it is: an error of kind andon.KindConflict.
+func Joined(dir string, token Token, cert, roots []byte) (*Identity, error) {
+	leaf, err := parseCertificate(cert)
+	if err != nil {
+		return nil, fmt.Errorf("the server's answer to a join: %w", err)
+	}
+	trusted, err := parseCertificates(roots)
+	if err != nil {
+		return nil, fmt.Errorf("the server's answer to a join: %w", err)
+	}
+	if !names(trusted, token.Authority) {
 		return nil, andon.Errorf(andon.KindRefused, "the server answers with another authority than that of the token")
 	}
-	for file, data := range map[string][]byte{rootFile(dir): root, certFile(dir): cert} {
-		if err := writeFile(file, data); err != nil {
-			return nil, err
+	plant, agent, ok := AgentOf(leaf)
+	if !ok || agent != token.Agent {
+		return nil, andon.Errorf(andon.KindRefused, "the server answers with a certificate that is not that of %s", token.Agent)
+	}
+	if old, err := LoadIdentity(dir); err == nil && old != nil {
+		if was, name, _ := AgentOf(old.cert); was != plant || name != agent {
+			return nil, andon.Errorf(andon.KindConflict, "the agent's directory belongs to %s of another plant", name).
+				WithHint("give the agent a directory of its own with --data")
 		}
 	}
-	data, err := json.Marshal(who{Server: server, Agent: token.Agent})
+	if err := writeFile(rootsFile(dir), roots); err != nil {
+		return nil, err
+	}
+	if err := writeFile(certFile(dir), cert); err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(who{Server: token.Server, Agent: token.Agent, Token: HashSecret(token.Secret)})
 	if err != nil {
 		return nil, err
 	}
@@ -143,16 +169,29 @@ func Joined(dir, server string, token Token, cert, root []byte) (*Identity, erro
 	return LoadIdentity(dir)
 }
 
+// names reports whether a fingerprint is that of one of the roots.
+func names(roots []*x509.Certificate, authority string) bool {
+	for _, r := range roots {
+		if r.IsCA && fingerprint(r.Raw) == authority {
+			return true
+		}
+	}
+	return false
+}
+
+// JoinedWith reports whether the agent joined with this very token.
+func (id *Identity) JoinedWith(token Token) bool {
+	return id.Agent == token.Agent && id.token == HashSecret(token.Secret)
+}
+
 // ClientConfig returns how the agent speaks TLS to its plant: as itself, and to no server that
 // the plant's authority did not sign as one. The server's host name does not matter, since that
 // authority signs one server alone.
 func (id *Identity) ClientConfig() *tls.Config {
-	pool := x509.NewCertPool()
-	pool.AddCert(id.root)
 	return &tls.Config{
-		MinVersion:         tls.VersionTLS12,
+		MinVersion:         tls.VersionTLS13,
 		InsecureSkipVerify: true, //nolint:gosec // VerifyConnection verifies, all but the name
-		VerifyConnection:   func(s tls.ConnectionState) error { return verifyServer(s, pool, id.now()) },
+		VerifyConnection:   func(s tls.ConnectionState) error { return verifyServer(s, id.pool(), id.now()) },
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			id.mu.Lock()
 			defer id.mu.Unlock()
@@ -161,18 +200,30 @@ func (id *Identity) ClientConfig() *tls.Config {
 	}
 }
 
+func (id *Identity) pool() *x509.CertPool {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	return poolOf(id.roots)
+}
+
+func poolOf(roots []*x509.Certificate) *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, r := range roots {
+		pool.AddCert(r)
+	}
+	return pool
+}
+
 // PinConfig returns how a host that has only a token speaks TLS: to no server but one of the
 // authority that the token names.
 func PinConfig(token Token) *tls.Config {
 	return &tls.Config{
-		MinVersion:         tls.VersionTLS12,
+		MinVersion:         tls.VersionTLS13,
 		InsecureSkipVerify: true, //nolint:gosec // VerifyConnection verifies, all but the name
 		VerifyConnection: func(s tls.ConnectionState) error {
 			for _, cert := range s.PeerCertificates {
-				if cert.IsCA && fingerprint(cert.Raw) == token.Authority {
-					pool := x509.NewCertPool()
-					pool.AddCert(cert)
-					return verifyServer(s, pool, time.Now())
+				if names([]*x509.Certificate{cert}, token.Authority) {
+					return verifyServer(s, poolOf([]*x509.Certificate{cert}), time.Now())
 				}
 			}
 			return errOtherPlant()
@@ -180,9 +231,9 @@ func PinConfig(token Token) *tls.Config {
 	}
 }
 
-func errOtherPlant() error {
-	return andon.Errorf(andon.KindRefused, "the server that answers is not the plant that the token is for").
-		WithHint("see that --server is the address of the plant that made the token, and that nothing in between ends its TLS")
+func errOtherPlant() *andon.Error {
+	return andon.Errorf(andon.KindRefused, "the server that answers is not the plant that this host knows").
+		WithHint("see that its address is that of the plant that made the token, that nothing in between ends its TLS, and that this host's clock is right")
 }
 
 func verifyServer(s tls.ConnectionState, pool *x509.CertPool, now time.Time) error {
@@ -191,7 +242,7 @@ func verifyServer(s tls.ConnectionState, pool *x509.CertPool, now time.Time) err
 	}
 	_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: pool, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
 	if err != nil {
-		return errors.Join(errOtherPlant(), err)
+		return errOtherPlant().Because(err)
 	}
 	return nil
 }
@@ -207,20 +258,32 @@ func (id *Identity) Until() (ends, renew time.Time) {
 // Renewal returns the request for the next certificate, of the same key.
 func (id *Identity) Renewal() ([]byte, error) { return request(id.key) }
 
-// Renewed takes the next certificate over.
-func (id *Identity) Renewed(cert []byte) error {
+// Renewed takes the next certificate over, and the roots that the server names now.
+func (id *Identity) Renewed(cert, roots []byte) error {
 	next, err := parseCertificate(cert)
+	if err != nil {
+		return fmt.Errorf("the server's answer to a renewal: %w", err)
+	}
+	trusted, err := parseCertificates(roots)
 	if err != nil {
 		return fmt.Errorf("the server's answer to a renewal: %w", err)
 	}
 	if !id.key.PublicKey.Equal(next.PublicKey) {
 		return errors.New("the server's answer to a renewal is a certificate of another key")
 	}
+	_, err = next.Verify(x509.VerifyOptions{Roots: poolOf(trusted), CurrentTime: id.now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	if err != nil {
+		return fmt.Errorf("the server's answer to a renewal is a certificate of none of its roots: %w", err)
+	}
+	// The roots first: they are right for both certificates.
+	if err := writeFile(rootsFile(id.dir), roots); err != nil {
+		return err
+	}
 	if err := writeFile(certFile(id.dir), cert); err != nil {
 		return err
 	}
 	id.mu.Lock()
 	defer id.mu.Unlock()
-	id.cert = next
+	id.cert, id.roots = next, trusted
 	return nil
 }
