@@ -171,7 +171,7 @@ func registryError(done string, d andon.Digest, err error) error {
 	}
 	if errors.Is(err, errdef.ErrNotFound) {
 		return andon.Errorf(andon.KindNotFound, "the registry has no artifact %s", d).
-			WithHint("it was removed, or never built: rerun the commit stage of the version").Because(err)
+			WithHint("it was removed, or never built: push a commit, which is built anew").Because(err)
 	}
 	if answer, ok := errors.AsType[*errcode.ErrorResponse](err); ok {
 		switch answer.StatusCode {

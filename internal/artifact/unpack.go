@@ -49,7 +49,7 @@ func unpack(ctx context.Context, from io.Reader, layer ocispec.Descriptor, to st
 
 func damaged(err error) error {
 	return andon.Errorf(andon.KindInvalid, "its content is not what its digest says").
-		WithHint("the registry's disk damaged it: restore a backup, or rerun the commit stage").Because(err)
+		WithHint("the registry's disk damaged it: push a commit, whose build replaces it, or restore a backup").Because(err)
 }
 
 func unpackVerified(ctx context.Context, from io.Reader, root *os.Root, left *room) error {

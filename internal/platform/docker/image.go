@@ -121,7 +121,7 @@ func digestOf(b []byte) andon.Digest {
 // give the same.
 func damaged(artifact andon.Digest, what string) error {
 	return andon.Errorf(andon.KindInvalid, "artifact %s is damaged: %s is not what its digest says", artifact.Short(), what).
-		WithHint("The registry's disk damaged it: restore a backup, or rerun the commit stage.")
+		WithHint("The registry's disk damaged it: push a commit, whose build replaces it, or restore a backup.")
 }
 
 // Collect removes the images of artifacts that keep does not want, and returns how many those
