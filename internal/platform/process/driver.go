@@ -44,7 +44,10 @@ type Config struct {
 	// LogLimit bounds the bytes that the log of one copy takes on disk, but for what it writes
 	// within two seconds. When it is passed, the newest quarter is kept. 0: copylog.DefaultLimit.
 	LogLimit int64
-	Log      *slog.Logger // nil: nothing is logged
+	// Area bounds the bytes that a copy may write, in one life, into its TMPDIR and below the
+	// directory that it runs in. 0: DefaultArea.
+	Area int64
+	Log  *slog.Logger // nil: nothing is logged
 }
 
 // exitsBuffered is how many exits wait for a reader before further ones are only in List.
@@ -55,7 +58,7 @@ type Driver struct {
 	config Config
 	exits  chan andon.InstanceID
 	done   chan struct{}  // closed by Close
-	tasks  sync.WaitGroup // the watchers and the trimmer
+	tasks  sync.WaitGroup // the watchers
 	// beforeStep is called between the steps of a launch; tests crash there.
 	beforeStep func(step string)
 
@@ -80,6 +83,9 @@ func Open(config Config) (*Driver, error) {
 	if config.LogLimit == 0 {
 		config.LogLimit = copylog.DefaultLimit
 	}
+	if config.Area == 0 {
+		config.Area = DefaultArea
+	}
 	if config.Environ == nil {
 		config.Environ = ownBasics()
 	}
@@ -103,6 +109,7 @@ func Open(config Config) (*Driver, error) {
 		return nil, errors.Join(err, d.Close())
 	}
 	d.tasks.Go(d.trimLogs)
+	d.tasks.Go(d.watchAreas)
 	return d, nil
 }
 
@@ -172,7 +179,8 @@ func (d *Driver) watch(s *supervised, p *proc) {
 		return
 	}
 	s.mu.Lock()
-	ending, cell, limits := s.ending, s.cell, s.record.Spec.Limits
+	ending, why, cell, limits := s.ending, s.why, s.cell, s.record.Spec.Limits
+	s.why = ""
 	s.mu.Unlock()
 	memory := cell.Memory() // now: what says so may go with the process
 	if !ending {
@@ -185,6 +193,12 @@ func (d *Driver) watch(s *supervised, p *proc) {
 	p.close()
 	if !ending {
 		exit += outOfMemory(exit, limits, memory)
+	}
+	if why != "" {
+		exit = why
+		if err := d.emptyArea(s); err != nil {
+			d.config.Log.Warn("cannot empty the TMPDIR of a copy", "copy", s.id, "error", err)
+		}
 	}
 	cell.Remove()
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/platform"
@@ -46,3 +47,28 @@ func config(dir, artifact string) Config {
 }
 
 func script(text string) []string { return []string{"sh", "-c", text} }
+
+// exitOf waits until a copy has ended by itself, and returns how.
+func exitOf(t *testing.T, d *Driver, id andon.InstanceID) string {
+	t.Helper()
+	for overdue := time.After(20 * time.Second); ; {
+		select {
+		case ended := <-d.Exits():
+			if ended != id {
+				continue
+			}
+		case <-overdue:
+			t.Fatalf("copy %s did not end", id)
+		}
+		list, err := d.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, inst := range list {
+			if inst.ID == id {
+				return inst.Exit
+			}
+		}
+		t.Fatalf("copy %s is not listed", id)
+	}
+}

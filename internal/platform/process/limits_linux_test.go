@@ -42,31 +42,6 @@ func testDriver(t *testing.T) *Driver {
 	return d
 }
 
-// exitOf waits until a copy has ended by itself, and returns how.
-func exitOf(t *testing.T, d *Driver, id andon.InstanceID) string {
-	t.Helper()
-	for overdue := time.After(20 * time.Second); ; {
-		select {
-		case ended := <-d.Exits():
-			if ended != id {
-				continue
-			}
-		case <-overdue:
-			t.Fatalf("copy %s did not end", id)
-		}
-		list, err := d.List(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, inst := range list {
-			if inst.ID == id {
-				return inst.Exit
-			}
-		}
-		t.Fatalf("copy %s is not listed", id)
-	}
-}
-
 func TestLimits_CopyThatTakesTooMuchMemoryIsKilledAndSaysSo(t *testing.T) {
 	d := testDriver(t)
 	bounded(t, d, "other", andon.Limits{}, []string{"sleep", "1000"})

@@ -20,6 +20,7 @@ type record struct {
 	Format  int           `json:"format"`
 	Spec    platform.Spec `json:"spec"`
 	Process identity      `json:"process"`
+	Dir     string        `json:"dir,omitempty"` // that it was started in
 	Started time.Time     `json:"started"`
 	Exit    string        `json:"exit,omitempty"` // how the process ended, once that is known
 }

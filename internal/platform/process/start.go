@@ -117,7 +117,7 @@ func (d *Driver) launch(s *supervised, spec platform.Spec, dir string, env map[s
 	d.beforeStep("record")
 	var p *proc
 	if err == nil {
-		p, err = d.record(s, spec, cmd.Process.Pid, cell)
+		p, err = d.record(s, spec, dir, cmd.Process.Pid, cell)
 	}
 	if err != nil {
 		_ = cmd.Process.Kill()
@@ -149,7 +149,7 @@ func (d *Driver) admit(spec platform.Spec, pid int, ready *os.File) (*confine.Ce
 }
 
 // record writes down, durably, which process is the copy's, and returns it.
-func (d *Driver) record(s *supervised, spec platform.Spec, pid int, cell *confine.Cell) (*proc, error) {
+func (d *Driver) record(s *supervised, spec platform.Spec, dir string, pid int, cell *confine.Cell) (*proc, error) {
 	id, err := identify(pid)
 	if err != nil {
 		return nil, err
@@ -158,7 +158,7 @@ func (d *Driver) record(s *supervised, spec platform.Spec, pid int, cell *confin
 	if err != nil {
 		return nil, err
 	}
-	rec := record{Spec: spec, Process: id, Started: time.Now().UTC()}
+	rec := record{Spec: spec, Process: id, Dir: dir, Started: time.Now().UTC()}
 	if err := writeRecord(d.home(spec.ID), rec, true); err != nil {
 		p.close()
 		return nil, err

@@ -21,6 +21,7 @@ type supervised struct {
 	cell    *confine.Cell // what holds the process and its children; nil: nothing
 	ended   chan struct{} // closed when process has ended
 	ending  bool          // somebody is ending it: no exit is delivered
+	why     string        // the driver itself has killed it; empty: it has not
 }
 
 func newSupervised(id andon.InstanceID) *supervised {

@@ -25,6 +25,7 @@ func TestSystemd_KeepsContractAndLimits(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root may run a systemd of its own")
 	}
+	t.Parallel()
 	dir := t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
