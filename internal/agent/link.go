@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/traffic"
 )
 
 // A link is the present connection to the server.
@@ -96,9 +97,14 @@ func (a *Agent) connect(ctx context.Context) error {
 	var known andon.Kind // of the trouble that is logged already
 	taken := false
 	for ctx.Err() == nil {
+		most := 0
+		if limited, ok := a.config.Traffic.(traffic.Limited); ok {
+			most = limited.MostTargets()
+		}
 		welcome, err := a.config.Plant.Hello(ctx, andon.Hello{
 			Agent: a.config.Name, Slots: a.config.Slots, Labels: a.config.Labels, Build: a.config.Build,
 			Protocol: andon.Protocol, Platforms: slices.Sorted(maps.Keys(a.config.Platforms)), Address: a.config.Address,
+			MostTargets: most,
 		})
 		if err != nil && refused(err) && !taken {
 			return notTaken(a.config.Name, err)

@@ -14,6 +14,8 @@ type Hello struct {
 	Platforms []string `json:"platforms,omitempty"`
 	// Address is where the copies of this host are reached from others.
 	Address string `json:"address,omitempty"`
+	// MostTargets is how many copies its proxy has in one route at most; 0: it takes any number.
+	MostTargets int `json:"most_targets,omitempty"`
 }
 
 // Protocol is the number of the words between agents and server. Fields are only ever added, and

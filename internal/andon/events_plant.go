@@ -40,6 +40,8 @@ type AgentConnected struct {
 	Protocol  int      `json:"protocol,omitempty"`
 	Platforms []string `json:"platforms,omitempty"` // none: PlatformProcess alone
 	Address   string   `json:"address,omitempty"`   // where its copies are reached from other hosts
+	// MostTargets is how many copies its proxy has in one route at most; 0: any number.
+	MostTargets int `json:"most_targets,omitempty"`
 }
 
 // AgentLost says that an agent has not been heard of for too long. Its copies keep running.

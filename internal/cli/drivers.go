@@ -54,11 +54,12 @@ func openProxy(ctx context.Context, dir, listen, listenTLS string, settings prox
 
 // openHAProxy opens a HAProxy of a proxy's directory, in the place of a built-in proxy that runs
 // there.
-func openHAProxy(ctx context.Context, dir, listen, program string, log *slog.Logger) (*haproxy.Driver, error) {
+func openHAProxy(ctx context.Context, dir string, config haproxy.Config) (*haproxy.Driver, error) {
 	if err := makeRoom(ctx, func(ctx context.Context) error { return proxy.Stop(ctx, dir) }); err != nil {
 		return nil, err
 	}
-	return haproxy.Open(ctx, haproxy.Config{Dir: haproxyDir(dir), Listen: []string{listen}, Program: program, Log: log})
+	config.Dir = haproxyDir(dir)
+	return haproxy.Open(ctx, config)
 }
 
 // haproxyDir is HAProxy's own directory below that of the proxy.

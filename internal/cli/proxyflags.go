@@ -13,10 +13,12 @@ import (
 	"github.com/andon-cd/andon/internal/traffic/proxy"
 )
 
-// proxyFlags say what moves the requests of a host, and how it is kept. All but the first are for
-// the built-in proxy.
+// proxyFlags say what moves the requests of a host, and how it is kept. Those after the first three
+// are for the built-in proxy.
 type proxyFlags struct {
 	Traffic       string   `default:"proxy" placeholder:"DRIVER" help:"What moves requests to the copies: proxy, the built-in one, or haproxy; haproxy=FILE names the program. (default ${default})"`
+	Copies        int      `name:"haproxy-copies" placeholder:"N" help:"How many copies of one service HAProxy can send requests to. (default 16)"`
+	Backends      int      `name:"haproxy-backends" placeholder:"N" help:"How many routes HAProxy has, each with those of its older states in which requests are still in flight. (default 128)"`
 	TLSProxy      string   `name:"tls-proxy" placeholder:"ADDR" help:"Where the services answer by HTTPS, as in :443. It needs --cert and --key, or --acme-email."`
 	Cert          string   `placeholder:"FILE" help:"The certificate for HTTPS, with those that lead to its authority (PEM). It is read again when it changes."`
 	Key           string   `placeholder:"FILE" help:"The key of the certificate (PEM)."`
@@ -102,6 +104,9 @@ func (f *proxyFlags) drivers(c *call) (server.Drivers, error) {
 		d.Proxy, err = f.haproxyOpener(c.ctx, program)
 		return d, err
 	}
+	if f.Copies != 0 || f.Backends != 0 {
+		return d, usage("--haproxy-copies and --haproxy-backends are for HAProxy, which does not move the requests here", "Say --traffic haproxy too, or leave them out: the built-in proxy needs no such numbers.")
+	}
 	settings, err := f.settings()
 	if err != nil {
 		return d, err
@@ -128,8 +133,10 @@ func (f *proxyFlags) haproxyOpener(ctx context.Context, program string) (func(co
 	if err != nil {
 		return nil, err
 	}
+	config := haproxy.Config{Program: program, Slots: f.Copies, Backends: f.Backends}
 	return func(ctx context.Context, dir, listen string, log *slog.Logger) (server.Proxy, error) {
-		p, err := openHAProxy(ctx, dir, listen, program, log)
+		config.Listen, config.Log = []string{listen}, log
+		p, err := openHAProxy(ctx, dir, config)
 		if err != nil {
 			return nil, err // and no proxy that is there but nil
 		}

@@ -1,6 +1,7 @@
 package line
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -136,6 +137,34 @@ func TestApplyEstate_GivesEachCopyItsLimits(t *testing.T) {
 	p.refused(andon.KindRefused, Deploy{Version: andon.VersionRef{Service: "shop", Number: 1}, Environment: "production"})
 	if want := "shop 1 wants 2 copies in production, and the estate allows 1"; p.err.Error() != want {
 		t.Errorf("it says %q, not %q", p.err, want)
+	}
+}
+
+func TestDeploy_OfMoreCopiesThanAProxyTakesIsRefused(t *testing.T) {
+	p := newPlant(t)
+	p.Deployed("one")
+	hello := andon.Hello{Agent: "local", Slots: 2, MostTargets: 3}
+	p.must(ConnectAgent{Hello: hello})
+	deploy := Deploy{Version: andon.VersionRef{Service: "shop", Number: 1}, Environment: "production"}
+	for i, strategy := range []andon.Rollout{{Strategy: andon.BlueGreen}, {Strategy: andon.Rolling}, {Strategy: andon.Canary}} {
+		estate := estateOf("test", "production")
+		estate.Commit = andon.CommitID(fmt.Sprintf("%040x", i+1))
+		estate.Environments[1].Rollout = strategy
+		estate.Environments[1].Canary = []andon.CanaryStep{{Weight: 50}}
+		p.must(estate)
+		_, err := deploy.Preview(p.s, "ada")
+		if refused := andon.KindOf(err) == andon.KindRefused; refused != (strategy.Strategy == andon.Canary) { // two copies each
+			t.Errorf("%s: %v", strategy.Strategy, err)
+		}
+	}
+	p.refused(andon.KindRefused, deploy)
+	if want := "shop in production would have up to 4 copies in traffic, and the proxy of host local takes 3"; p.err.Error() != want {
+		t.Errorf("it says %q, not %q", p.err, want)
+	}
+	hello.MostTargets = 0
+	p.must(ConnectAgent{Hello: hello})
+	if _, err := deploy.Preview(p.s, "ada"); err != nil {
+		t.Errorf("by a proxy that takes any number: %v", err)
 	}
 }
 

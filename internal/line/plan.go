@@ -32,7 +32,8 @@ func (s *State) plan(v *Version, env andon.EnvironmentName, kind andon.Deploymen
 	release := andon.Release{
 		Version: v.Ref.Number, Commit: v.Commit, Artifact: v.Artifact.Digest, Config: spec.Hash(), Spec: spec, Smoke: v.Pipeline.Smoke,
 	}
-	return s.planRelease(andon.Place{Service: v.Ref.Service, Environment: env}, e, release, kind, by, reason), nil
+	plan := s.planRelease(andon.Place{Service: v.Ref.Service, Environment: env}, e, release, kind, by, reason)
+	return plan, s.crowded(&plan, e)
 }
 
 func (s *State) planRelease(pl andon.Place, e *andon.Environment, release andon.Release, kind andon.DeploymentKind, by andon.Actor, reason string) andon.Plan {

@@ -28,7 +28,7 @@ func (c ConnectAgent) decide(d *decision) error {
 	}
 	d.emit(andon.AgentConnected{
 		Agent: h.Agent, Epoch: epoch, Slots: h.Slots, Labels: h.Labels, Build: h.Build,
-		Protocol: h.Protocol, Platforms: h.Platforms, Address: h.Address,
+		Protocol: h.Protocol, Platforms: h.Platforms, Address: h.Address, MostTargets: max(0, h.MostTargets),
 	})
 	return nil
 }

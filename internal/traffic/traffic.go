@@ -70,5 +70,11 @@ type Traffic interface {
 	Close() error
 }
 
+// Limited is what a driver implements besides that does not take any number of targets: at most
+// so many for one route. What has more is refused before it is deployed.
+type Limited interface {
+	MostTargets() int
+}
+
 // ApplyTimeout bounds one Apply.
 const ApplyTimeout = 10 * time.Second

@@ -36,7 +36,10 @@ type Driver struct {
 	moved     chan struct{} // a line was counted
 }
 
-var _ traffic.Traffic = (*Driver)(nil)
+var (
+	_ traffic.Traffic = (*Driver)(nil)
+	_ traffic.Limited = (*Driver)(nil)
+)
 
 // Open adopts the HAProxy that runs in the directory, or starts one. One with another
 // configuration finishes what it has begun and is replaced. The goroutines that it starts end
@@ -110,6 +113,9 @@ func (d *Driver) Addr() string {
 
 // PID returns the process that serves now, for people who look for it.
 func (d *Driver) PID() int { return int(d.pid.Load()) }
+
+// MostTargets implements traffic.Limited.
+func (d *Driver) MostTargets() int { return d.config.Slots }
 
 // Drained implements traffic.Traffic.
 func (d *Driver) Drained() <-chan struct{} { return d.drained }
