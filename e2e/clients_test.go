@@ -107,13 +107,18 @@ func (c *clientProcess) fail(what string) {
 	c.failures = append(c.failures, what)
 }
 
-// count makes the client silent, once what it has begun is over, and returns what it has counted by
-// host name.
-func (c *clientProcess) count() map[string]clientCount {
+// silence tells the client to be silent once what it has begun is over, and then to say what it has
+// counted.
+func (c *clientProcess) silence() {
 	c.t.Helper()
 	if _, err := io.WriteString(c.orders, "count\n"); err != nil {
 		c.t.Fatalf("client %s: %v: %v", c.name, err, c.failed())
 	}
+}
+
+// counted returns, by host name, what a client has counted that was told to be silent.
+func (c *clientProcess) counted() map[string]clientCount {
+	c.t.Helper()
 	select {
 	case counts := <-c.counts:
 		return counts
@@ -132,9 +137,12 @@ func (c *clientProcess) failed() []string {
 	return append([]string(nil), c.failures...)
 }
 
+// leave tells the client to end.
+func (c *clientProcess) leave() { c.orders.Close() }
+
 // end ends the client.
 func (c *clientProcess) end() {
-	c.orders.Close()
+	c.leave()
 	select {
 	case <-c.ended:
 	case <-time.After(clientEnding):

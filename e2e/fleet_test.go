@@ -214,6 +214,11 @@ func (f *fleet) startVisitors(lanes []*lane) *visitors {
 	start("websockets by TLS", "websocket", f.secret, "-ca", f.authority)
 	start("streams of events", "events", f.clear)
 	start("streams of events by TLS", "events", f.secret, "-ca", f.authority)
+	f.t.Cleanup(func() { // all at a time, each then is waited for by its own
+		for _, c := range v.all {
+			c.leave()
+		}
+	})
 	return v
 }
 
@@ -234,7 +239,10 @@ func (v *visitors) count() (byHost, byClient map[string]clientCount) {
 	v.t.Helper()
 	byHost, byClient = map[string]clientCount{}, map[string]clientCount{}
 	for _, c := range v.all {
-		for host, counted := range c.count() {
+		c.silence()
+	}
+	for _, c := range v.all {
+		for host, counted := range c.counted() {
 			sum, mine := byHost[host], byClient[c.name]
 			sum.add(counted)
 			mine.add(counted)

@@ -182,7 +182,7 @@ func (v *visit) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 func pause(ctx context.Context, ticker *time.Ticker) bool {
 	select {
 	case <-ticker.C:
-		return true
+		return ctx.Err() == nil
 	case <-ctx.Done():
 		return false
 	}
