@@ -75,7 +75,8 @@ func compare(ctx context.Context, l load, rounds int) error {
 		{"no proxy (floor)", func(context.Context, string) (*process, error) { return backend, nil }},
 		{"ReverseProxy", func(_ context.Context, to string) (*process, error) { return start("as-reverseproxy", to) }},
 		{"andon proxy", startAndon},
-		{"HAProxy", startHAProxy},
+		{"HAProxy, by Andon", startOwnHAProxy},
+		{"HAProxy, plain", startHAProxy},
 	}
 	fmt.Printf("%d requests by %d clients, answers of %d bytes, median of %d rounds\n\n", l.requests, l.clients, l.size, rounds)
 	fmt.Printf("%-18s %12s %16s %16s %12s\n", "", "requests/s", "CPU µs/request", "of ReverseProxy", "idle RSS MB")

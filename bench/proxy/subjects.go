@@ -19,6 +19,7 @@ import (
 
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/traffic"
+	"github.com/andon-cd/andon/internal/traffic/haproxy"
 	"github.com/andon-cd/andon/internal/traffic/proxy"
 )
 
@@ -98,6 +99,15 @@ func serveReverseProxy(to string) error {
 	return http.Serve(l, p)
 }
 
+// routeTo returns the only route: to the backend.
+func routeTo(backend string) traffic.Route {
+	place := andon.Place{Service: "shop", Environment: "production"}
+	return traffic.Route{
+		Place: place, Generation: 1, Hosts: []string{host}, Ledger: andon.NewDeploymentID(place, 1),
+		Targets: []traffic.Target{{Instance: "shop.production.1.0", Address: backend, Weight: 1}},
+	}
+}
+
 func startAndon(ctx context.Context, backend string) (*process, error) {
 	dir, err := os.MkdirTemp("", "andon-bench-")
 	if err != nil {
@@ -111,12 +121,7 @@ func startAndon(ctx context.Context, backend string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	place := andon.Place{Service: "shop", Environment: "production"}
-	err = d.Apply(ctx, []traffic.Route{{
-		Place: place, Generation: 1, Hosts: []string{host}, Ledger: andon.NewDeploymentID(place, 1),
-		Targets: []traffic.Target{{Instance: "shop.production.1.0", Address: backend, Weight: 1}},
-	}})
-	if err != nil {
+	if err := d.Apply(ctx, []traffic.Route{routeTo(backend)}); err != nil {
 		return nil, err
 	}
 	pid, err := d.PID(ctx)
@@ -126,6 +131,33 @@ func startAndon(ctx context.Context, backend string) (*process, error) {
 		_ = d.Shutdown(end) // what it measured is told
 		_ = os.RemoveAll(dir)
 	}}, err
+}
+
+// startOwnHAProxy starts HAProxy as Andon uses it, with the ledger on. What the agent takes to read
+// the ledger is not counted.
+func startOwnHAProxy(ctx context.Context, backend string) (*process, error) {
+	if _, _, err := haproxy.Find(ctx, ""); err != nil {
+		return nil, errNotInstalled
+	}
+	dir, err := os.MkdirTemp("", "andon-bench-")
+	if err != nil {
+		return nil, err
+	}
+	d, err := haproxy.Open(ctx, haproxy.Config{Dir: dir, Listen: []string{"127.0.0.1:0"}})
+	if err != nil {
+		return nil, err
+	}
+	stop := func() {
+		end, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		_ = d.Shutdown(end) // what it measured is told
+		_ = os.RemoveAll(dir)
+	}
+	if err := d.Apply(ctx, []traffic.Route{routeTo(backend)}); err != nil {
+		stop()
+		return nil, err
+	}
+	return &process{d.PID(), d.Addr(), stop}, nil
 }
 
 const haproxyConfig = `global
