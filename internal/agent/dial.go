@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -42,6 +43,7 @@ func Dial(address, token string, transport http.RoundTripper) (*Client, error) {
 	if transport == nil {
 		transport = &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         Dialer().DialContext,
 			MaxIdleConnsPerHost: 16,
 			IdleConnTimeout:     90 * time.Second,
 			TLSHandshakeTimeout: 10 * time.Second,
@@ -49,6 +51,16 @@ func Dial(address, token string, transport http.RoundTripper) (*Client, error) {
 		}
 	}
 	return &Client{origin: origin, token: token, http: http.Client{Transport: transport}}, nil
+}
+
+// Dialer returns what connects to the server, also for a transport that is given to Dial. A server
+// that is not reached any more is found out within 11 s of silence, not only when the long poll is
+// over: it is asked again as soon as it is back.
+func Dialer() *net.Dialer {
+	return &net.Dialer{
+		Timeout:         5 * time.Second,
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3},
+	}
 }
 
 // Check asks whether the server takes the token for an agent of that name, without connecting. It

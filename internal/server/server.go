@@ -168,7 +168,9 @@ func (p *plant) openKeys() error {
 }
 
 func (p *plant) listen(ctx context.Context) (err error) {
-	var config net.ListenConfig
+	// Who waits for an answer and is not reached any more hangs up, as far as the server knows, after
+	// 11 s of silence.
+	config := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}}
 	if p.listener, err = config.Listen(ctx, "tcp", p.config.Listen); err != nil {
 		return andon.Errorf(andon.KindConflict, "the address %s cannot be listened on: %s", p.config.Listen, reason(err)).
 			WithHint("another program may use it: choose another one with --listen ADDR").Because(err)
