@@ -84,6 +84,7 @@ func reap(dir string) {
 		}
 		<-ticker.C
 	}
+	sweepEngines(dir)
 	removeNamespaces(dir)
 	unmount(dir)
 	if os.Getenv("ANDON_E2E_KEEP") != "" {

@@ -38,6 +38,7 @@ type (
 	}
 	container struct {
 		ID     string `json:"Id"`
+		Name   string // with a slash before it, as Docker has it
 		Image  string
 		State  containerState
 		Config struct {
@@ -173,6 +174,11 @@ func (e *engine) remove(ctx context.Context, id string) error {
 		return nil
 	}
 	return err
+}
+
+// rename gives a container another name.
+func (e *engine) rename(ctx context.Context, id, name string) error {
+	return e.call(ctx, http.MethodPost, "/containers/"+id+"/rename", url.Values{"name": {name}}, nil, nil)
 }
 
 // logs opens the log of a container as frames with times, from its beginning.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -154,8 +155,11 @@ func (d *Driver) adopt(ctx context.Context, there listed) error {
 		return err
 	}
 	switch {
-	case !validID(instance) || found.neverRan():
-		return d.engine.remove(ctx, found.ID) // a start was cut off
+	case !validID(instance) || found.neverRan() || strings.TrimPrefix(found.Name, "/") != d.name(instance):
+		if err := d.engine.remove(ctx, found.ID); err != nil { // a start was cut off, or it was put aside
+			d.config.Log.Debug("a container cannot be removed yet", "container", found.ID, "error", err)
+		}
+		return nil
 	case c == nil || c.container() != found.ID || found.State.Running && c.runs() == "":
 		d.attach(found)
 	case !c.followed():

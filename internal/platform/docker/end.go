@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -38,10 +39,32 @@ func (d *Driver) Stop(ctx context.Context, id andon.InstanceID, grace time.Durat
 	if !validID(id) {
 		return nil
 	}
-	if err := d.engine.remove(ctx, d.name(id)); err != nil {
+	if err := d.discard(ctx, d.name(id)); err != nil {
 		return told(err, "copy "+string(id)+" is stopped, and its container cannot be removed")
 	}
 	d.forget(id)
+	return nil
+}
+
+// discard removes a container that does not run. One that the Engine cannot remove now, mostly
+// because somebody else still has its files mounted, is put aside, so that it holds nothing up;
+// it is removed later.
+func (d *Driver) discard(ctx context.Context, id string) error {
+	failed := d.engine.remove(ctx, id)
+	if _, refused := errors.AsType[*refusal](failed); !refused {
+		return failed
+	}
+	found, err := d.engine.inspect(ctx, id)
+	if refusedWith(err, http.StatusNotFound) {
+		return nil
+	}
+	if err != nil || found.State.Running {
+		return failed
+	}
+	if err := d.engine.rename(ctx, found.ID, d.name("left")+"-"+found.ID[:min(12, len(found.ID))]); err != nil {
+		return failed
+	}
+	d.config.Log.Warn("a container cannot be removed, and is put aside for now", "container", found.ID, "error", failed)
 	return nil
 }
 

@@ -1,10 +1,20 @@
 package docker_test
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/platform/docker"
@@ -142,4 +152,87 @@ func TestFault_NoEngineAnswers(t *testing.T) {
 	if _, err := d.Start(t.Context(), s.spec("a", "forever")); andon.KindOf(err) != andon.KindUnreachable {
 		t.Errorf("Start returned %v, want kind %s", err, andon.KindUnreachable)
 	}
+}
+
+// TestFault_ContainerThatCannotBeRemovedHoldsNothingUp: the copy is started again all the same,
+// and the old container goes when it can.
+func TestFault_ContainerThatCannotBeRemovedHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	dir := t.TempDir()
+	d := open(t, plant.engine, docker.Config{Dir: dir, Registry: s.Remote})
+	start(t, d, s.spec("stuck", "exit", "1"))
+	awaitExit(t, d, "stuck")
+	release := hold(t, onlyContainer(t, plant.engine, "stuck"))
+	inst := start(t, d, s.spec("stuck", "print", "again\n"))
+	awaitText(t, d, "stuck", "again\n")
+	release()
+
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d = open(t, plant.engine, docker.Config{Dir: dir, Registry: s.Remote})
+	if found := find(t, d, "stuck"); !found.Running || !found.Started.Equal(inst.Started) {
+		t.Errorf("the next driver lists %+v, want the running copy %+v", found, inst)
+	}
+	onlyContainer(t, plant.engine, "stuck")
+}
+
+// A layered is a container with where its files are.
+type layered struct {
+	ID          string `json:"Id"`
+	GraphDriver struct{ Data struct{ UpperDir string } }
+}
+
+// onlyContainer returns the container of a copy, of which there must be one.
+func onlyContainer(t *testing.T, e *dockertest.Engine, id andon.InstanceID) layered {
+	t.Helper()
+	var all []layered
+	ask(t, e, "/containers/json?all=true&filters="+url.QueryEscape(`{"label":["andon.instance=`+string(id)+`"]}`), &all)
+	if len(all) != 1 {
+		t.Fatalf("the containers of %s are %+v; want one", id, all)
+	}
+	var one layered
+	ask(t, e, "/containers/"+all[0].ID+"/json", &one)
+	return one
+}
+
+// ask asks an Engine itself.
+func ask(t *testing.T, e *dockertest.Engine, path string, answer any) {
+	t.Helper()
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", e.Socket())
+		},
+	}}
+	resp, err := client.Get("http://engine" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(answer); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hold sees to it that the files of an ended container cannot be removed.
+func hold(t *testing.T, c layered) (release func()) {
+	t.Helper()
+	held, err := os.Create(filepath.Join(c.GraphDriver.Data.UpperDir, "held"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const immutable = 0x10 // FS_IMMUTABLE_FL
+	if err := unix.IoctlSetPointerInt(int(held.Fd()), unix.FS_IOC_SETFLAGS, immutable); err != nil {
+		held.Close()
+		t.Skipf("no file can be made immutable here: %v", err)
+	}
+	release = sync.OnceFunc(func() {
+		if err := errors.Join(unix.IoctlSetPointerInt(int(held.Fd()), unix.FS_IOC_SETFLAGS, 0), held.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(release)
+	return release
 }

@@ -60,7 +60,7 @@ func (d *Driver) Start(ctx context.Context, spec platform.Spec) (platform.Instan
 				return platform.Instance{}, err
 			}
 		}
-		err = d.engine.remove(ctx, found.ID)
+		err = d.discard(ctx, found.ID)
 	case refusedWith(err, http.StatusNotFound):
 		err = nil
 	}

@@ -15,7 +15,7 @@ const (
 	watchPause = 200 * time.Millisecond // before the Engine is asked again that went away; it doubles
 	watchMost  = 3 * time.Second        // up to this
 	tendEvery  = 2 * time.Second        // logs are kept within their limit
-	askEvery   = 15                     // of those rounds: containers are asked, in case an event was lost
+	askEvery   = 15                     // of those rounds: the Engine is asked what there is, in case an event was lost
 )
 
 // watch learns from the Engine which containers end, until the driver closes. Whenever it has
@@ -71,8 +71,11 @@ func (d *Driver) tend() {
 				d.config.Log.Warn("cannot shorten the log of a copy", "copy", c.id, "error", err)
 			}
 		}
-		if round%askEvery == 0 {
-			d.askAll()
+		if round%askEvery != 0 {
+			continue
+		}
+		if err := d.meet(d.ctx); err != nil && d.ctx.Err() == nil {
+			d.config.Log.Debug("the container engine does not say what there is", "error", err)
 		}
 	}
 }
