@@ -5,6 +5,7 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -19,8 +20,9 @@ const defaultSteps = 1_000_000
 const stepsOfWorld = 500
 
 // TestSimulation lets deployments by all strategies, with random numbers, follow one another on
-// one to four hosts that hear and speak late, are cut off while their copies and proxies go on,
-// and come back; copies crash, turn unhealthy or never get healthy; smoke tests fail; people abort;
+// one to four hosts that hear and speak late, some far too late, are cut off while their copies and
+// proxies go on, and come back; in half of the worlds some hosts are edges, whose proxies have the
+// copies of all hosts, and do not always reach them; copies crash, turn unhealthy or never get healthy; smoke tests fail; people abort;
 // comparisons find the new group worse; the clock is set back. A step is one call of Next whose
 // answer is checked and carried out, and then one act of the world. After the faults, the
 // deployment that goes on must end.
@@ -61,7 +63,7 @@ func TestSimulation(t *testing.T) {
 	}
 	workers.Wait()
 	t.Logf("%d worlds: %+v", next, sum)
-	if steps >= defaultSteps && failed == 0 && (sum.reverted < 1000 || sum.attention == 0 || sum.cuts < 1000 || sum.warm < 100 || sum.shares < 1000) {
+	if steps >= defaultSteps && failed == 0 && (sum.reverted < 1000 || sum.attention == 0 || sum.cuts < 1000 || sum.warm < 100 || sum.shares < 1000 || sum.edged < 1000 || sum.blinded < 50 || sum.far < 10_000) {
 		t.Errorf("too little happens: %+v", sum)
 	}
 }
@@ -74,6 +76,9 @@ func (s *simStats) add(o simStats) {
 	s.cuts += o.cuts
 	s.warm += o.warm
 	s.shares += o.shares
+	s.edged += o.edged
+	s.blinded += o.blinded
+	s.far += o.far
 }
 
 // simulate lets a world go on with faults, and then come to the end of its deployment without.
@@ -87,6 +92,7 @@ func simulate(seed uint64) *world {
 	w.calm, w.sick = true, ""
 	for _, h := range w.hosts {
 		h.cut = false
+		clear(h.blind)
 	}
 	clear(w.in.Lost)
 	for last, left := w.number, 2000; w.number == last; left-- {
@@ -228,18 +234,24 @@ func (w *world) checkShares(next andon.Desired) {
 	w.fail("shares the requests as %v", shares)
 }
 
-// checkRemoved wants a copy to go only once no request can reach it and those in flight ended.
+// checkRemoved wants a copy to go only once no request can reach it and those in flight ended, on
+// any host whose proxy the server hears of: by what that attested, and by what it really does.
 func (w *world) checkRemoved(c *andon.Copy, next andon.Desired, gaveUp bool) {
 	w.want(!next.Routed(c.ID) && !w.in.Desired.Routed(c.ID), "removes %s, which is in the route", c.ID)
-	r, rs := w.record(c.ID), w.in.Routes[c.Agent]
-	if _, lost := w.in.Lost[c.Agent]; lost || r.Unrouted.IsZero() || gaveUp || rs == nil {
+	r := w.record(c.ID)
+	if r.Unrouted.IsZero() || gaveUp || !w.in.Now.Before(r.Unrouted.Add(c.Spec.Drain)) || w.in.Now.Before(r.Unrouted.Add(-ClockSlack)) {
 		return
 	}
-	if !w.in.Now.Before(r.Unrouted.Add(c.Spec.Drain)) || w.in.Now.Before(r.Unrouted.Add(-ClockSlack)) {
-		return
-	}
-	for _, id := range append(append([]andon.InstanceID(nil), rs.Draining...), rs.Targets...) {
-		w.want(id != c.ID, "removes %s, which has requests", c.ID)
+	for _, h := range w.hosts {
+		if _, lost := w.in.Lost[h.name]; lost {
+			continue
+		}
+		rs := w.in.Routes[h.name]
+		if rs != nil {
+			w.want(!slices.Contains(rs.Draining, c.ID) && !slices.Contains(rs.Targets, c.ID), "removes %s, which has requests by %s", c.ID, h.name)
+		}
+		_, flying := h.flying[c.ID]
+		w.want(!flying && !slices.Contains(h.targets, c.ID), "removes %s, to which %s really sends requests", c.ID, h.name)
 	}
 }
 

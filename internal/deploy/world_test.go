@@ -11,7 +11,9 @@ import (
 )
 
 // world is a place on several hosts whose deployments come one after the other. Hosts hear late,
-// speak late, and are cut off while their copies and proxies go on.
+// speak late, and are cut off while their copies and proxies go on. In some worlds each proxy has
+// the copies of its own host; in others some hosts are edges, whose proxies have the copies of all
+// hosts, or of those that they reach.
 type world struct {
 	*rand.Rand
 	in     Input
@@ -29,13 +31,18 @@ type world struct {
 }
 
 type simStats struct {
-	steps, deployments, reverted, attention, cuts, warm, shares int
+	steps, deployments, reverted, attention, cuts, warm, shares, edged, blinded, far int
 }
 
 // host is an agent with its copies and its proxy.
 type host struct {
 	name    andon.AgentName
-	cut     bool // it and the server do not hear each other
+	cut     bool                      // it and the server do not hear each other
+	edge    bool                      // its proxy is to get the routes
+	bare    bool                      // it gets no copies
+	slow    int                       // it does something only once in so many times that it could
+	blind   map[andon.AgentName]bool  // hosts that it does not reach
+	known   map[andon.InstanceID]bool // copies on other hosts of which it was told where they listen
 	told    andon.Desired
 	copies  map[andon.InstanceID]*andon.InstanceState
 	targets []andon.InstanceID
@@ -45,10 +52,16 @@ type host struct {
 func newSimWorld(seed uint64) *world {
 	w := &world{Rand: rand.New(rand.NewPCG(seed, 0xdeb107))}
 	for i := range 1 + w.IntN(4) {
-		w.hosts = append(w.hosts, &host{
+		h := &host{
 			name: andon.AgentName(fmt.Sprint("web-", i)), copies: map[andon.InstanceID]*andon.InstanceState{}, flying: map[andon.InstanceID]int{},
-		})
+			blind: map[andon.AgentName]bool{}, known: map[andon.InstanceID]bool{},
+		}
+		if w.once(4) {
+			h.slow = 2 + w.IntN(6)
+		}
+		w.hosts = append(w.hosts, h)
 	}
+	w.assign()
 	w.in = Input{
 		Desired: andon.Desired{Place: andon.Place{Service: "shop", Environment: "test"}},
 		Copies:  map[andon.InstanceID]*Record{}, Routes: map[andon.AgentName]*andon.RouteState{}, Lost: map[andon.AgentName]time.Time{}, Now: start,
@@ -58,6 +71,21 @@ func newSimWorld(seed uint64) *world {
 }
 
 func (w *world) once(in int) bool { return w.IntN(in) == 0 }
+
+// assign says which hosts are edges, and which of these get no copies; none, in half of the worlds.
+func (w *world) assign() {
+	edges, bare := w.once(2), w.once(2)
+	for i, h := range w.hosts {
+		h.edge = edges && (w.once(2) || i == 0)
+		h.bare = h.edge && bare && len(w.hosts) > 1 && i == 0
+	}
+}
+
+// host returns the host of that name; every name in a world is one.
+func (w *world) host(name andon.AgentName) *host {
+	i := slices.IndexFunc(w.hosts, func(h *host) bool { return h.name == name })
+	return w.hosts[i]
+}
 
 // begin starts the next deployment: of a new release, or back to one that was live.
 func (w *world) begin() {
@@ -89,13 +117,22 @@ func (w *world) begin() {
 	if plan.Release.Spec.Port > 0 {
 		plan.Hosts = []string{"shop.localhost"}
 	}
+	if w.once(10) {
+		w.assign() // somebody labels hosts anew
+	}
 	for _, h := range w.hosts {
-		if _, lost := w.in.Lost[h.name]; !lost {
+		if _, lost := w.in.Lost[h.name]; !lost && !h.bare {
 			plan.Agents = append(plan.Agents, h.name)
+		}
+		if h.edge && plan.Release.Spec.Port > 0 {
+			plan.Edges = append(plan.Edges, h.name)
 		}
 	}
 	if len(plan.Agents) == 0 {
-		plan.Agents = []andon.AgentName{w.hosts[0].name}
+		plan.Agents = []andon.AgentName{w.hosts[len(w.hosts)-1].name}
+	}
+	if len(plan.Edges) > 0 {
+		w.stats.edged++
 	}
 	w.sick = ""
 	if w.once(6) {
@@ -202,7 +239,7 @@ func (w *world) change(next andon.Desired) {
 		}
 	}
 	was, is := old.Route, next.Route
-	if (was == nil) != (is == nil) || is != nil && (was.Ledger != is.Ledger || !slices.Equal(was.Targets, is.Targets)) {
+	if (was == nil) != (is == nil) || is != nil && (was.Ledger != is.Ledger || !slices.Equal(was.Targets, is.Targets) || !slices.Equal(was.Edges, is.Edges)) {
 		w.in.RouteGeneration, w.in.RouteChanged = next.Generation, w.in.Now
 	}
 	w.in.Desired = next
@@ -224,7 +261,9 @@ func (w *world) happen() {
 	switch n := w.IntN(100); {
 	case n < 74:
 		for range 1 + w.IntN(8) {
-			w.act(w.hosts[w.IntN(len(w.hosts))])
+			if h := w.hosts[w.IntN(len(w.hosts))]; h.slow == 0 || w.once(h.slow) {
+				w.act(h)
+			}
 		}
 	case n < 84:
 		w.smokesEnd(20)
@@ -234,8 +273,10 @@ func (w *world) happen() {
 		w.in.Now = w.in.Now.Add(time.Duration(w.IntN(5000)) * time.Millisecond)
 	case n < 95:
 		w.hurt(h)
-	case n < 97:
+	case n < 96:
 		w.cut(h)
+	case n < 97:
+		w.part(h)
 	case n < 98:
 		if !w.in.Reverting && w.once(4) {
 			w.revert() // a person aborts
@@ -292,6 +333,19 @@ func (w *world) cut(h *host) {
 	}
 }
 
+// part lets an edge not reach another host, which the server does, or reach it again.
+func (w *world) part(h *host) {
+	other := w.hosts[w.IntN(len(w.hosts))]
+	switch {
+	case other == h:
+	case h.blind[other.name]:
+		delete(h.blind, other.name)
+	case h.edge && w.once(4):
+		h.blind[other.name] = true
+		w.stats.blinded++
+	}
+}
+
 // hurt makes a copy of a host crash or turn unhealthy; the agent brings it back in its acts.
 func (w *world) hurt(h *host) {
 	if len(h.copies) == 0 || !w.once(4) {
@@ -330,12 +384,24 @@ func (w *world) act(h *host) bool {
 	return w.route(h) || w.stopOne(h) || !h.cut && w.speak(h)
 }
 
-// route lets the proxy of a host follow what it was told: its own healthy copies get requests.
+// route lets the proxy of a host follow what it was told: the healthy copies that it has in the
+// route get requests, its own or those of all hosts.
 func (w *world) route(h *host) bool {
 	var targets []andon.InstanceID
-	for _, c := range h.told.Copies {
-		if have := h.copies[c.ID]; have != nil && have.Phase == andon.PhaseHealthy && h.told.Routed(c.ID) {
+	serves, all := h.told.Serves(h.name)
+	for i := range h.told.Copies {
+		c := &h.told.Copies[i]
+		if !serves || !h.told.Routed(c.ID) {
+			continue
+		}
+		if c.Agent != h.name && (!all || !w.reaches(h, c)) {
+			continue
+		}
+		if have := w.host(c.Agent).copies[c.ID]; have != nil && have.Phase == andon.PhaseHealthy {
 			targets = append(targets, c.ID)
+			if c.Agent != h.name {
+				w.stats.far++
+			}
 		}
 	}
 	for _, id := range h.targets {
@@ -346,7 +412,7 @@ func (w *world) route(h *host) bool {
 	moved := !slices.Equal(targets, h.targets)
 	h.targets = targets
 	for id, left := range h.flying {
-		if left == 0 || h.copies[id] == nil || slices.Contains(targets, id) {
+		if left == 0 || !w.runs(id) || slices.Contains(targets, id) {
 			delete(h.flying, id)
 		} else {
 			h.flying[id]--
@@ -354,6 +420,20 @@ func (w *world) route(h *host) bool {
 		moved = true
 	}
 	return moved
+}
+
+// reaches reports whether a host's proxy gets through to a copy on another host: it was told where
+// that listens, and the network lets it.
+func (w *world) reaches(h *host, c *andon.Copy) bool {
+	if !h.cut && w.record(c.ID).Observed.Phase != "" {
+		h.known[c.ID] = true
+	}
+	return h.known[c.ID] && !h.blind[c.Agent]
+}
+
+// runs reports whether there is a copy on any host.
+func (w *world) runs(id andon.InstanceID) bool {
+	return slices.ContainsFunc(w.hosts, func(h *host) bool { return h.copies[id] != nil })
 }
 
 func (w *world) stopOne(h *host) bool {
