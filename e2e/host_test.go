@@ -24,7 +24,8 @@ type host struct {
 	home    string
 	data    string
 	server  string // where it finds the plant
-	token   string
+	token   string // of an agent that comes with one; empty: it joins
+	joining string // the token to join with, at the next start
 	options []string
 
 	agent *exec.Cmd
@@ -42,6 +43,24 @@ func (p *plant) newHost(name string, at station, options ...string) *host {
 		server: p.url, options: options,
 		token: strings.TrimSpace(p.andon("agent", "token", name).wants(p.t, done, "andon agent token").out),
 	}
+	p.t.Cleanup(h.end)
+	return h
+}
+
+// inviteHost returns a host that joins by the command that the plant prints for it.
+func (p *plant) inviteHost(name string, at station, labels ...string) *host {
+	p.t.Helper()
+	args := []string{"host", "add", name}
+	for _, l := range labels {
+		args = append(args, "--label", l)
+	}
+	command := strings.TrimSpace(p.andon(args...).wants(p.t, done, "andon host add").out)
+	token, ok := strings.CutPrefix(command, "andon agent --join ")
+	if !ok {
+		p.t.Fatalf("andon host add prints %q", command)
+	}
+	home := newHome(p.t)
+	h := &host{t: p.t, plant: p, name: name, at: at, home: home, data: filepath.Join(home, "agent"), joining: token}
 	p.t.Cleanup(h.end)
 	return h
 }
@@ -72,11 +91,16 @@ func (h *host) start() {
 	if through == "" {
 		through = address + ":0"
 	}
-	name, args := h.at.command(h.plant.program, append([]string{
-		"agent", "--server", h.server, "--name", h.name, "--data", h.data, "--proxy", through, "--address", address, "--log-level", "info",
-	}, h.options...)...)
+	environment, args := environmentIn(h.home), []string{"agent", "--data", h.data, "--proxy", through, "--address", address, "--log-level", "info"}
+	switch {
+	case h.token != "":
+		environment, args = append(environment, "ANDON_TOKEN="+h.token), append(args, "--server", h.server, "--name", h.name)
+	case h.joining != "":
+		args = append(args, "--join", h.joining)
+	}
+	name, args := h.at.command(h.plant.program, append(args, h.options...)...)
 	h.agent = exec.Command(name, args...)
-	h.agent.Env, h.agent.Dir, h.agent.Stderr = append(environmentIn(h.home), "ANDON_TOKEN="+h.token), h.home, log
+	h.agent.Env, h.agent.Dir, h.agent.Stderr = environment, h.home, log
 	h.agent.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := h.agent.StdoutPipe()
 	if err != nil {

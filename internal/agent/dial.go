@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -33,7 +34,8 @@ type Client struct {
 var _ Plant = (*Client)(nil)
 
 // Dial returns a client of the server at an http or https address, which it does not call
-// yet. The token is the agent's own. The requests go through transport; nil: one of its own.
+// yet. The token is the agent's own; empty: transport proves who it is. The requests go through
+// transport; nil: one of its own.
 func Dial(address, token string, transport http.RoundTripper) (*Client, error) {
 	origin, err := url.Parse(address)
 	if err != nil || (origin.Scheme != "http" && origin.Scheme != "https") || origin.Host == "" {
@@ -70,6 +72,17 @@ func (c *Client) Check(ctx context.Context, name andon.AgentName) error {
 		return notTaken(name, err)
 	}
 	return nil
+}
+
+// Join asks the server to let a host in with the secret of a token, and to certify the key of a
+// request.
+func (c *Client) Join(ctx context.Context, name andon.AgentName, secret string, request []byte) (signed andon.SignedAgent, err error) {
+	return signed, c.call(ctx, callTimeout, "join", andon.JoinRequest{Agent: name, Secret: secret, Request: request}, &signed)
+}
+
+// Renew asks for the next certificate of the key that the connection proves.
+func (c *Client) Renew(ctx context.Context, request []byte) (signed andon.SignedAgent, err error) {
+	return signed, c.call(ctx, callTimeout, "renew", andon.RenewRequest{Request: request}, &signed)
 }
 
 // Hello implements Plant.
@@ -124,10 +137,15 @@ func (c *Client) post(ctx context.Context, timeout time.Duration, u *url.URL, ki
 	if err != nil {
 		return fmt.Errorf("agent: %w", err)
 	}
-	req.Header.Set("Authorization", "Bearer "+c.token)
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	req.Header.Set("Content-Type", kind)
 	resp, err := c.http.Do(req)
 	if err != nil {
+		if known, ok := errors.AsType[*andon.Error](err); ok {
+			return known // the transport knows why: it is another server that answers
+		}
 		return c.unreachable(err)
 	}
 	defer resp.Body.Close()

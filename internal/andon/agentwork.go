@@ -72,3 +72,22 @@ type PlaceLedger struct {
 	Ledgers []Ledger     `json:"ledgers"`
 	Groups  []GroupStats `json:"groups,omitempty"` // of the same deployments
 }
+
+// A JoinRequest lets a host join the plant: it proves by the secret of its token that the plant
+// wants it, and gets a certificate for its key.
+type JoinRequest struct {
+	Agent   AgentName `json:"agent"`
+	Secret  string    `json:"secret"`
+	Request []byte    `json:"request"` // for a certificate: PKCS #10, PEM
+}
+
+// A RenewRequest asks for the next certificate of an agent's key.
+type RenewRequest struct {
+	Request []byte `json:"request"` // PKCS #10, PEM
+}
+
+// A SignedAgent is the answer to both.
+type SignedAgent struct {
+	Certificate []byte `json:"certificate"` // PEM
+	Roots       []byte `json:"roots"`       // by which the agent knows the server; PEM
+}

@@ -26,7 +26,7 @@ const JournalFile = "journal.db"
 // Members are the files and directories of a data directory that a backup holds besides the
 // journal. The journal comes first: everything that its events speak of is there before them.
 func Members() []string {
-	return []string{"format", "admin.token", "agent.token", "webhook.secret", "announced.json", "secrets", "git", "registry", "logs"}
+	return []string{"format", "admin.token", "agent.token", "webhook.secret", "announced.json", "ca", "secrets", "git", "registry", "logs"}
 }
 
 // passes bounds how often a directory is read again because files of it vanished: git packs loose

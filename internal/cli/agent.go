@@ -11,17 +11,16 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/andon-cd/andon/internal/agent"
-	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/server"
 )
 
 type agentCmd struct {
-	Run   agentRunCmd   `cmd:"" default:"withargs" help:"Run an agent on this host: give it --server, --token and --name."`
+	Run   agentRunCmd   `cmd:"" default:"withargs" help:"Run an agent on this host; --join TOKEN makes the host a member of the plant first."`
 	Token agentTokenCmd `cmd:"" help:"Print the token with which an agent of that name connects."`
 }
 
 type agentRunCmd struct {
+	Join     string            `placeholder:"TOKEN" help:"Join the plant with the token that andon host add printed. Later starts need no token."`
 	Name     string            `placeholder:"NAME" help:"The agent's name in the plant; the host's name if left out."`
 	Slots    int               `placeholder:"N" help:"How many jobs run here at once. (default: one for each processor, at least 2)"`
 	Label    map[string]string `placeholder:"KEY=VALUE" help:"What environments choose this host by. May be repeated."`
@@ -44,20 +43,6 @@ func agentRecordFile(dir string) string { return filepath.Join(dir, "agent.json"
 
 // Run runs an agent until it is told to end. Its copies and its proxy go on.
 func (cmd *agentRunCmd) Run(c *call) error {
-	url := first(c.connection.Server, c.getenv("ANDON_SERVER"))
-	token := first(c.connection.Token, c.getenv("ANDON_TOKEN"))
-	if url == "" || token == "" {
-		return usage("an agent needs the address of its server and a token of its own",
-			"On the server's machine, `andon agent token NAME` prints the command to run here.")
-	}
-	name := first(cmd.Name, hostName())
-	if !andon.ValidName(name) {
-		return usage(fmt.Sprintf("%q cannot be the name of an agent", name), "Give it one with --name: "+andon.NameRule+".")
-	}
-	dir, err := c.agentDir(name)
-	if err != nil {
-		return err
-	}
 	drivers, err := cmd.drivers(c)
 	if err != nil {
 		return err
@@ -65,16 +50,16 @@ func (cmd *agentRunCmd) Run(c *call) error {
 	if drivers.Containers, err = cmd.containers(c); err != nil {
 		return err
 	}
-	url = strings.TrimRight(url, "/")
-	client, err := agent.Dial(url, token, nil)
+	member, err := cmd.membership(c)
 	if err != nil {
 		return err
 	}
-	// Before anything is started here that would stay.
-	if err := client.Check(c.ctx, andon.AgentName(name)); err != nil {
-		return err
+	directory := server.Directory(member.dir)
+	if member.check != nil { // before anything is made here that would stay
+		if err := member.check(c.ctx); err != nil {
+			return err
+		}
 	}
-	directory := server.Directory(dir)
 	if err := directory.Prepare(); err != nil {
 		return err
 	}
@@ -83,23 +68,28 @@ func (cmd *agentRunCmd) Run(c *call) error {
 		return err
 	}
 	defer release()
-	record, err := json.Marshal(agentRecord{Server: url, Agent: name, PID: os.Getpid()})
+	if member.token != nil {
+		if member.identity, err = server.Join(c.ctx, directory, *member.token); err != nil {
+			return err
+		}
+	}
+	record, err := json.Marshal(agentRecord{Server: member.server, Agent: string(member.name), PID: os.Getpid()})
 	if err == nil {
-		err = os.WriteFile(agentRecordFile(dir), append(record, '\n'), 0o600)
+		err = os.WriteFile(agentRecordFile(member.dir), append(record, '\n'), 0o600)
 	}
 	if err != nil {
 		return err
 	}
 	var host *server.Host
 	host, err = server.OpenHost(c.ctx, server.HostConfig{
-		Directory: directory, Name: andon.AgentName(name), Slots: cmd.Slots, Labels: cmd.Label, Address: cmd.Address, Build: thisBuild().Version,
-		URL: url, Token: token, Listen: cmd.Proxy, Drivers: drivers, Log: c.log(cmd.LogLevel),
-		Welcomed: func() { fmt.Fprintf(c.out, "ready agent %s proxy http://%s\n", name, host.Proxy.Addr()) },
+		Directory: directory, Name: member.name, Slots: cmd.Slots, Labels: cmd.Label, Address: cmd.Address, Build: thisBuild().Version,
+		URL: member.server, Token: member.secret, Identity: member.identity, Listen: cmd.Proxy, Drivers: drivers, Log: c.log(cmd.LogLevel),
+		Welcomed: func() { fmt.Fprintf(c.out, "ready agent %s proxy http://%s\n", member.name, host.Proxy.Addr()) },
 	})
 	if err != nil {
 		return err
 	}
-	err = host.Agent.Run(c.ctx)
+	err = host.Run(c.ctx)
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}

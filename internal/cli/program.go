@@ -31,6 +31,7 @@ type program struct {
 
 	Estate        estateCmd        `cmd:"" group:"keep" help:"See, compare and apply what declares the environments."`
 	Service       serviceCmd       `cmd:"" group:"keep" help:"Add, list and remove services."`
+	Host          hostCmd          `cmd:"" group:"keep" help:"List, add and remove the hosts that copies run on."`
 	Agent         agentCmd         `cmd:"" group:"keep" help:"Run an agent on this host, or get the token for one."`
 	Down          downCmd          `cmd:"" group:"keep" help:"Stop a plant and everything that it runs."`
 	Backup        backupCmd        `cmd:"" group:"keep" help:"Write a plant to one file, while it runs."`

@@ -33,7 +33,10 @@ func forms() map[string]any {
 			Services []api.Service `json:"services"`
 		}{},
 		"estate": &api.Estate{}, "estate diff": &api.EstateChanges{},
-		"agent token": &api.AddedAgent{}, "down": &stopped{}, "backup": &backedUp{}, "version": &build{},
+		"host list": &struct {
+			Hosts []api.Host `json:"hosts"`
+		}{},
+		"host add": &api.AddedHost{}, "agent token": &api.AddedAgent{}, "down": &stopped{}, "backup": &backedUp{}, "version": &build{},
 		"restore": &struct {
 			Data string `json:"data"`
 		}{},

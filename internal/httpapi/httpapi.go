@@ -15,6 +15,7 @@ import (
 
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/auth"
+	"github.com/andon-cd/andon/internal/ca"
 	"github.com/andon-cd/andon/internal/engine"
 	"github.com/andon-cd/andon/internal/history"
 	"github.com/andon-cd/andon/internal/logs"
@@ -38,6 +39,8 @@ type Config struct {
 	// Hosts are host names, besides those of this machine, that requests to a loopback listener
 	// may name: those of a reverse proxy in front.
 	Hosts []string
+	// Authority signs the certificates of hosts that join; nil: none can.
+	Authority *ca.Authority
 	// Ready reports why the plant cannot serve yet; nil: it always can.
 	Ready func() error
 	// Reachable reports why a repository cannot be watched, and otherwise its default branch.
@@ -74,6 +77,7 @@ func New(config Config) *API {
 	a.writes()
 	a.streams()
 	a.agentProtocol()
+	a.joins()
 	a.handle("GET /healthz", a.health)
 	a.handle("GET /openapi.json", a.openAPI)
 	a.handle("POST "+signInPath, a.signIn)

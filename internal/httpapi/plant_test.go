@@ -19,6 +19,7 @@ import (
 	"github.com/andon-cd/andon/api"
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/auth"
+	"github.com/andon-cd/andon/internal/ca"
 	"github.com/andon-cd/andon/internal/engine"
 	"github.com/andon-cd/andon/internal/form"
 	"github.com/andon-cd/andon/internal/history"
@@ -84,6 +85,8 @@ func newPlant(t *testing.T) *plant {
 	p.must(err)
 	secrets, err := secret.Open(filepath.Join(dir, "secrets"))
 	p.must(err)
+	authority, err := ca.Open(filepath.Join(dir, "ca"), p.clock)
+	p.must(err)
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	p.engine, err = engine.Open(t.Context(), engine.Config{Journal: journal, Log: log, Now: p.clock, AgentTimeout: 24 * time.Hour})
 	p.must(err)
@@ -94,7 +97,7 @@ func newPlant(t *testing.T) *plant {
 		ended <- p.engine.Follow(ctx, 0, func(events []andon.Event) error { return p.history.Apply(ctx, events) })
 	}()
 	p.api = New(Config{
-		Engine: p.engine, History: p.history, Logs: p.logs, Secrets: secrets, Keys: p.keys, Log: log, Build: "1.0.0",
+		Engine: p.engine, History: p.history, Logs: p.logs, Secrets: secrets, Keys: p.keys, Authority: authority, Log: log, Build: "1.0.0",
 		Address: func() string { return "http://127.0.0.1:8600" }, Proxy: func() string { return "http://127.0.0.1:8601" },
 		Reachable: func(_ context.Context, url string, c secret.Credential) (string, error) {
 			if strings.Contains(url, "private") && c.Token == "" {

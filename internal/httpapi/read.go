@@ -27,6 +27,7 @@ func (a *API) reads() {
 	get(a, "/api/v1/deployments/{deployment}", "get-deployment", "One deployment in full", a.getDeployment)
 	get(a, "/api/v1/why", "why", "What holds something back", a.why)
 	get(a, "/api/v1/cords", "list-cords", "Stops of the line, those pulled last first", a.listCords)
+	get(a, "/api/v1/hosts", "list-hosts", "The hosts", a.listHosts)
 	get(a, "/api/v1/agents", "list-agents", "The agents", a.listAgents)
 	get(a, "/api/v1/estate", "get-estate", "What declared the environments last, and what they are", a.getEstate)
 	get(a, "/api/v1/environments", "list-environments", "The environments", a.listEnvironments)

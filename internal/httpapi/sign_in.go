@@ -19,17 +19,14 @@ const (
 	maxForm = 16 << 10
 )
 
-// who finds out who makes a request: by its token, or by the session of a browser.
+// who finds out who makes a request: by the certificate of its connection, by its token, or by the
+// session of a browser.
 func (a *API) who(r *http.Request) (auth.Identity, bool) {
+	if agent, key, ok := a.certified(r); ok {
+		return auth.Identity{Role: auth.Agent, Agent: agent}, a.admitted(r.Context(), agent, key)
+	}
 	if header := r.Header.Get("Authorization"); header != "" {
-		scheme, token, _ := strings.Cut(header, " ")
-		if strings.EqualFold(scheme, "Bearer") {
-			return a.Keys.Who(strings.TrimSpace(token))
-		}
-		if _, password, ok := r.BasicAuth(); ok {
-			return a.Keys.Who(password)
-		}
-		return auth.Identity{}, false
+		return a.tokenBearer(r, header)
 	}
 	if cookie, err := r.Cookie(sessionCookie); err == nil {
 		return a.Keys.Session(cookie.Value, a.Engine.Now())
@@ -37,10 +34,28 @@ func (a *API) who(r *http.Request) (auth.Identity, bool) {
 	return auth.Identity{}, false
 }
 
+// tokenBearer finds out whose token a request has. That of an agent is worth nothing once a host of
+// its name was added: that one has a key.
+func (a *API) tokenBearer(r *http.Request, header string) (who auth.Identity, ok bool) {
+	scheme, token, _ := strings.Cut(header, " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		who, ok = a.Keys.Who(strings.TrimSpace(token))
+	} else if _, password, basic := r.BasicAuth(); basic {
+		who, ok = a.Keys.Who(password)
+	}
+	if ok && who.Role == auth.Agent {
+		ok = a.admitted(r.Context(), who.Agent, "")
+	}
+	return who, ok
+}
+
 // permit says who may ask for what. Whoever serves /git/ distinguishes reading from pushing;
-// /hooks/ and signing in look at what the request itself carries.
+// /hooks/, signing in and joining look at what the request itself carries.
 func (a *API) permit(r *http.Request) error {
 	who, signedIn := auth.From(r.Context())
+	if r.URL.Path == joinPath && r.TLS != nil {
+		return nil
+	}
 	switch areaOf(r.URL.Path) {
 	case "/hooks/", signInPath:
 		return nil

@@ -28,6 +28,8 @@ func (a *API) writes() {
 	route(a, http.MethodDelete, "/api/v1/estate/repository", "unfollow-estate", "Follow it no longer; the environments stay", a.unfollowEstate)
 	post(a, "/api/v1/cords", "pull-cord", "Stop the line", a.pullCord)
 	post(a, "/api/v1/cords/release", "release-cord", "Let the line run again", a.releaseCord)
+	post(a, "/api/v1/hosts", "add-host", "The token with which a host joins, once", a.addHost)
+	route(a, http.MethodDelete, "/api/v1/hosts/{host}", "remove-host", "Take a host out of the plant", a.removeHost)
 	post(a, "/api/v1/agents/{agent}/token", "add-agent", "The token with which an agent connects", a.addAgent)
 }
 

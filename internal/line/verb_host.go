@@ -92,6 +92,12 @@ func (c RemoveHost) decide(d *decision) error {
 	return nil
 }
 
+// CopiesOn returns how many copies a host should have.
+func (s *State) CopiesOn(name andon.AgentName) int {
+	n, _ := s.copiesOn(name)
+	return n
+}
+
 // copiesOn returns how many copies a host should have, and a place of one of them.
 func (s *State) copiesOn(name andon.AgentName) (n int, place andon.Place) {
 	for _, p := range s.Places {

@@ -41,7 +41,7 @@ type Addresses struct {
 
 // Drivers opens the concrete parts behind the contracts. Package cli names them.
 type Drivers struct {
-	Journal  func(ctx context.Context, file string) (journal.Journal, error)
+	Journal func(ctx context.Context, file string) (journal.Journal, error)
 	// Platform opens that of processes, which every host has.
 	Platform func(dir string, artifacts Artifacts, log *slog.Logger) (platform.Platform, error)
 	// Containers opens that of containers; nil, or nil from it: this host has none.
@@ -100,6 +100,12 @@ func (d Directory) Git() string { return d.join("git") }
 
 // Secrets holds the credentials of private repositories.
 func (d Directory) Secrets() string { return d.join("secrets") }
+
+// Authority holds the plant's certificate authority: whoever has it can let hosts in.
+func (d Directory) Authority() string { return d.join("ca") }
+
+// Identity holds who an agent is that joined a plant.
+func (d Directory) Identity() string { return d.join("identity") }
 
 // Announced holds how far messages to the world outside were delivered.
 func (d Directory) Announced() string { return d.join("announced.json") }

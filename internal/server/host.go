@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 	"github.com/andon-cd/andon/internal/agent/runner"
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/artifact"
+	"github.com/andon-cd/andon/internal/ca"
 	"github.com/andon-cd/andon/internal/platform"
 	"github.com/andon-cd/andon/internal/vcs"
 )
@@ -27,7 +29,9 @@ type HostConfig struct {
 	Address   string // at which copies listen; empty: for this host's own proxy alone
 	Build     string
 	URL       string // of the server
-	Token     string // of the agent
+	Token     string // of the agent; empty: Identity proves who it is
+	// Identity is that of an agent which joined the plant; nil: it has a token.
+	Identity *ca.Identity
 	// Repositories is the directory of the server's bare repositories when the agent runs beside
 	// it; empty: the agent fetches commits from the server.
 	Repositories string
@@ -44,6 +48,8 @@ type Host struct {
 	cache     *artifact.Cache
 	platforms map[string]platform.Platform // by name
 	runner    *runner.Runner
+	gateway   *gateway // nil: git needs none
+	renew     func(context.Context)
 }
 
 // OpenHost adopts or starts what belongs to the host. Close ends it; copies and proxy stay.
@@ -54,35 +60,35 @@ func OpenHost(ctx context.Context, config HostConfig) (*Host, error) {
 			return nil, d.unusable(err)
 		}
 	}
-	plant, err := agent.Dial(config.URL, config.Token, nil)
-	if err != nil {
-		return nil, err
-	}
 	cache, err := artifact.OpenCache(filepath.Join(d.Agent(), "artifacts"))
 	if err != nil {
 		return nil, err
 	}
-	registry := artifact.Remote{URL: config.URL, Token: config.Token}
+	h := &Host{platforms: make(map[string]platform.Platform), renew: func(context.Context) {}}
+	plant, registry, source, err := h.connect(ctx, config)
+	if err != nil {
+		return nil, err
+	}
 	run, err := runner.Open(runner.Config{
 		Dir:    d.Agent(),
-		Source: sources(config),
+		Source: source,
 		Push: func(ctx context.Context, version andon.VersionRef, packed *artifact.Packed) (andon.Artifact, error) {
 			return artifact.Push(ctx, registry, version.Service, version.Number.String(), packed)
 		},
 		Log: config.Log,
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, h.disconnect())
 	}
 	pull := func(ctx context.Context, service andon.ServiceName, digest andon.Digest) (string, error) {
 		return cache.Pull(ctx, registry, service, digest)
 	}
-	h := &Host{cache: cache, runner: run, platforms: make(map[string]platform.Platform)}
+	h.cache, h.runner = cache, run
 	if err := h.openPlatforms(ctx, config, pull, registry); err != nil {
-		return nil, errors.Join(err, h.closePlatforms())
+		return nil, errors.Join(err, h.closePlatforms(), h.disconnect())
 	}
 	if h.Proxy, err = config.Drivers.Proxy(ctx, d.Proxy(), config.Listen, config.Log); err != nil {
-		return nil, errors.Join(err, h.closePlatforms())
+		return nil, errors.Join(err, h.closePlatforms(), h.disconnect())
 	}
 	h.Agent, err = agent.New(agent.Config{
 		Name: config.Name, Slots: slots(config.Slots), Labels: config.Labels, Address: config.Address, Build: config.Build, Dir: d.Agent(),
@@ -95,10 +101,49 @@ func OpenHost(ctx context.Context, config HostConfig) (*Host, error) {
 	return h, nil
 }
 
-// Close ends the drivers' own goroutines. The agent's Run must have returned.
+// Run does what the agent does until ctx ends, as agent.Agent.Run, and keeps its certificate valid.
+func (h *Host) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	var renewing sync.WaitGroup
+	renewing.Go(func() { h.renew(ctx) })
+	err := h.Agent.Run(ctx)
+	stop()
+	renewing.Wait()
+	return err
+}
+
+// Close ends the drivers' own goroutines. Run must have returned.
 func (h *Host) Close() error {
 	h.runner.Close()
-	return errors.Join(h.Proxy.Close(), h.closePlatforms())
+	return errors.Join(h.Proxy.Close(), h.closePlatforms(), h.disconnect())
+}
+
+// connect returns the ways to the plant: for the agent, for artifacts, and for commits.
+func (h *Host) connect(ctx context.Context, config HostConfig) (*agent.Client, artifact.Remote, commits, error) {
+	registry := artifact.Remote{URL: config.URL, Token: config.Token}
+	id := config.Identity
+	if id == nil {
+		plant, err := agent.Dial(config.URL, config.Token, nil)
+		return plant, registry, sources(config, config.URL, vcs.Credentials{User: "agent", Token: config.Token}), err
+	}
+	transport := transportOf(id)
+	plant, err := agent.Dial(config.URL, "", transport)
+	if err != nil {
+		return nil, registry, nil, err
+	}
+	if h.gateway, err = openGateway(ctx, config.URL, transport, config.Log); err != nil {
+		return nil, registry, nil, err
+	}
+	registry.Client = &http.Client{Transport: transport}
+	h.renew = func(ctx context.Context) { renew(ctx, id, plant, config.Log) }
+	return plant, registry, sources(config, h.gateway.url, vcs.Credentials{User: "agent", Token: h.gateway.password}), nil
+}
+
+func (h *Host) disconnect() error {
+	if h.gateway == nil {
+		return nil
+	}
+	return h.gateway.Close()
 }
 
 // openPlatforms opens what copies run on here.
@@ -148,9 +193,12 @@ func slots(n int) int {
 	return max(2, runtime.NumCPU())
 }
 
+// commits returns a repository on this host that has a commit of a service.
+type commits = func(context.Context, andon.ServiceName, andon.CommitID) (string, error)
+
 // sources returns how the runner finds commits: beside the server in its own repositories, else
 // in a copy of the service's repository that is fetched when it lacks the commit.
-func sources(config HostConfig) func(context.Context, andon.ServiceName, andon.CommitID) (string, error) {
+func sources(config HostConfig, server string, credentials vcs.Credentials) commits {
 	if config.Repositories != "" {
 		return func(_ context.Context, service andon.ServiceName, _ andon.CommitID) (string, error) {
 			return filepath.Join(config.Repositories, string(service)+".git"), nil
@@ -173,8 +221,7 @@ func sources(config HostConfig) func(context.Context, andon.ServiceName, andon.C
 		if has, err := repo.Has(ctx, commit); err == nil && has {
 			return repo.Dir, nil
 		}
-		url := fmt.Sprintf("%s/git/%s.git", config.URL, service)
-		if err := repo.Fetch(ctx, url, vcs.Credentials{User: "agent", Token: config.Token}); err != nil {
+		if err := repo.Fetch(ctx, fmt.Sprintf("%s/git/%s.git", server, service), credentials); err != nil {
 			return "", err
 		}
 		return repo.Dir, nil

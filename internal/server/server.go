@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/auth"
 	"github.com/andon-cd/andon/internal/backup"
+	"github.com/andon-cd/andon/internal/ca"
 	"github.com/andon-cd/andon/internal/engine"
 	"github.com/andon-cd/andon/internal/git"
 	"github.com/andon-cd/andon/internal/history"
@@ -51,17 +53,18 @@ type plant struct {
 	keys      *auth.Keys
 	agent     string // token of the agent in this process
 
-	listener net.Listener
-	journal  journal.Journal
-	history  *history.History
-	logs     *logs.Store
-	secrets  *secret.Store
-	registry *registry.Registry
-	engine   *engine.Engine
-	git      *git.Git
-	watcher  *watch.Watcher
-	sweeper  *retention.Sweeper
-	host     *Host
+	port      *port
+	authority *ca.Authority
+	journal   journal.Journal
+	history   *history.History
+	logs      *logs.Store
+	secrets   *secret.Store
+	registry  *registry.Registry
+	engine    *engine.Engine
+	git       *git.Git
+	watcher   *watch.Watcher
+	sweeper   *retention.Sweeper
+	host      *Host
 
 	closers []func() error // in the order of opening
 }
@@ -96,6 +99,7 @@ func (p *plant) run(ctx context.Context) error {
 	outside.start("agent", p.host.Agent.Run)
 	outside.start("watcher", p.watcher.Run)
 	outside.start("retention", p.sweeper.Run)
+	outside.start("authority", p.tendAuthority)
 	if p.config.Drivers.Notifier != nil {
 		outside.start("announcements", p.announce)
 	}
@@ -122,6 +126,9 @@ func (p *plant) open(ctx context.Context) (err error) {
 	}
 	p.onClose(func() error { release(); return nil })
 	if err := p.openKeys(); err != nil {
+		return err
+	}
+	if p.authority, err = ca.Open(d.Authority(), time.Now); err != nil {
 		return err
 	}
 	if err := p.listen(ctx); err != nil {
@@ -167,21 +174,24 @@ func (p *plant) openKeys() error {
 	return nil
 }
 
-func (p *plant) listen(ctx context.Context) (err error) {
+func (p *plant) listen(ctx context.Context) error {
 	// Who waits for an answer and is not reached any more hangs up, as far as the server knows, after
 	// 11 s of silence.
 	config := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}}
-	if p.listener, err = config.Listen(ctx, "tcp", p.config.Listen); err != nil {
+	listener, err := config.Listen(ctx, "tcp", p.config.Listen)
+	if err != nil {
 		return andon.Errorf(andon.KindConflict, "the address %s cannot be listened on: %s", p.config.Listen, reason(err)).
 			WithHint("another program may use it: choose another one with --listen ADDR").Because(err)
 	}
 	p.onClose(func() error {
-		if err := p.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		if err := listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			return err
 		}
 		return nil
 	})
-	p.url = "http://" + reachable(p.listener.Addr())
+	p.url = "http://" + reachable(listener.Addr())
+	names := append([]string{hostOf(listener.Addr())}, p.config.Names...)
+	p.port = newPort(listener, p.authority.ServerConfig(names))
 	return nil
 }
 
@@ -206,6 +216,15 @@ func reachable(a net.Addr) string {
 		host = "127.0.0.1"
 	}
 	return net.JoinHostPort(host, port)
+}
+
+// hostOf returns the IP address of a listener.
+func hostOf(a net.Addr) string {
+	host, _, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	return host
 }
 
 // prepare makes the plant on its first start, brings the read models up to date, and lets what a
@@ -283,14 +302,18 @@ func (p *plant) serve(ctx context.Context) error {
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		BaseContext:       func(net.Listener) context.Context { return requests },
+		// Who breaks off, or proves nothing, is no trouble of the server's.
+		ErrorLog:    slog.NewLogLogger(p.config.Log.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context { return requests },
 	}
 	server.RegisterOnShutdown(unused.close) // Shutdown would wait five seconds for each
+	sorted := make(chan struct{})
+	go func() { p.port.run(requests); close(sorted) }()
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(p.listener) }()
+	go func() { ended <- server.Serve(p.port) }()
 	select {
 	case err := <-ended:
-		return fmt.Errorf("serving %s: %w", p.listener.Addr(), err)
+		return fmt.Errorf("serving %s: %w", p.port.Addr(), err)
 	case <-ctx.Done():
 	}
 	cut() // long polls and streams end at once
@@ -300,7 +323,27 @@ func (p *plant) serve(ctx context.Context) error {
 		_ = server.Close()
 	}
 	<-ended //nolint:errcheck // http.ErrServerClosed
+	<-sorted
 	return nil
+}
+
+// tending is how often the authority is looked after: its roots live for years.
+const tending = 24 * time.Hour
+
+// tendAuthority makes the next root of the authority in time, until ctx ends.
+func (p *plant) tendAuthority(ctx context.Context) error {
+	daily := time.NewTicker(tending)
+	defer daily.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-daily.C:
+			if err := p.authority.Tend(); err != nil {
+				p.config.Log.Error("the certificate authority could not be looked after; it is tried again tomorrow", "err", err)
+			}
+		}
+	}
 }
 
 func (p *plant) handler() http.Handler {
@@ -308,7 +351,7 @@ func (p *plant) handler() http.Handler {
 		Engine: p.engine, History: p.history, Logs: p.logs, Secrets: p.secrets, Keys: p.keys,
 		Log: p.config.Log, Build: p.config.Build,
 		Address: func() string { return p.url }, Proxy: p.proxyURL,
-		Hosts: p.config.Names, Reachable: watch.Reachable, Trouble: p.watcher.Trouble,
+		Hosts: p.config.Names, Authority: p.authority, Reachable: watch.Reachable, Trouble: p.watcher.Trouble,
 		Git: p.git, Registry: p.registry, Backup: p.backup,
 		Hooks: webhook.New(webhook.Config{Wake: p.watcher.Wake, Secret: p.hookSecret, Log: p.config.Log}),
 		Pages: web.New(web.Config{Engine: p.engine, History: p.history, Logs: p.logs, Proxy: p.proxyURL}),
