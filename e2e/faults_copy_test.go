@@ -178,8 +178,18 @@ func TestFault_HealthFlapping(t *testing.T) {
 func TestFault_DrainNeverEnds(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t)
-	shop := p.newShop("deploy: test, grants", "grants")
-	shop.shipFirst()
+	shop := p.newShop("deploy: test, grants", "grants", "{name: production,", "{name: production, approval: {},", "drain: 2s", "drain: 2s\n  stop: 1s")
+	approve := func(version int64) {
+		t.Helper()
+		p.wait(shop.at(version), "certified")
+		p.andon("promote", "shop", fmt.Sprint(version), "production").wants(t, done, "andon promote")
+	}
+	first := shop.push()
+	approve(first)
+	p.wait(shop.at(first), "live:production")
+	shop.commit("Change", files{"files/answer.txt": "hello 2\n"})
+	version := shop.push()
+	p.wait(shop.at(version), "certified")
 	l := p.newLoad("shop.localhost", shopping)
 	const endless = 4
 	held := make(chan error, endless)
@@ -190,8 +200,7 @@ func TestFault_DrainNeverEnds(t *testing.T) {
 		}()
 	}
 	waitForRequests(t, l, 100)
-	shop.commit("Change", files{"files/answer.txt": "hello 2\n"})
-	version := shop.push()
+	approve(version)
 	until(t, 30*time.Second, "the deployment waits for the requests", func() error {
 		if r := p.andon("why", "shop"); !strings.Contains(r.out, "requests in flight on shop.production.1.") {
 			return fmt.Errorf("%s", r)
