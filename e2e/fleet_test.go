@@ -206,9 +206,9 @@ func (f *fleet) startVisitors(lanes []*lane) *visitors {
 		args := append([]string{"-kind", kind, "-at", strings.Join(at, ","), "-hosts", strings.Join(hosts, ",")}, more...)
 		v.all = append(v.all, startClient(f.t, name, args...))
 	}
-	start("HTTP/1.1", "http1", f.clear, "-each", "2")
-	start("HTTP/2", "http2", f.secret, "-ca", f.authority, "-each", "2")
-	start("answers of 5 s", "slow", f.clear, "-each", "2")
+	start("HTTP/1.1", "http1", f.clear)
+	start("HTTP/2", "http2", f.secret, "-ca", f.authority)
+	start("answers of 5 s", "slow", f.clear)
 	start("uploads of 50 MB", "upload", f.clear[:1])
 	start("websockets", "websocket", f.clear)
 	start("websockets by TLS", "websocket", f.secret, "-ca", f.authority)

@@ -64,7 +64,6 @@ func main() {
 	proxies := flag.String("at", "", "addresses of proxies")
 	hosts := flag.String("hosts", "", "host names of services")
 	authority := flag.String("ca", "", "by TLS, with certificates of this authority")
-	each := flag.Int("each", 1, "how many of it at each proxy for each service")
 	flag.Parse()
 	way := ways[*kind]
 	if way == nil || flag.NArg() > 0 {
@@ -82,11 +81,9 @@ func main() {
 	for host := range strings.SplitSeq(*hosts, ",") {
 		c.counts[host] = &count{Codes: map[int]int64{}}
 		for at := range strings.SplitSeq(*proxies, ",") {
-			for range *each {
-				_, port, _ := net.SplitHostPort(at)
-				v := &visit{customer: c, kind: *kind, host: host, address: at, port: port, tls: secret}
-				crowd.Go(func() { way(ctx, v) })
-			}
+			_, port, _ := net.SplitHostPort(at)
+			v := &visit{customer: c, kind: *kind, host: host, address: at, port: port, tls: secret}
+			crowd.Go(func() { way(ctx, v) })
 		}
 	}
 	c.obey()

@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	pace       = 25 * time.Millisecond // between two requests of one customer
+	pace       = 40 * time.Millisecond // between two requests of one customer
 	slowAnswer = "/slow?ms=5000"
 	uploadSize = 50_000_000
 	uploadTime = 3 * time.Second
-	uploadRest = 5 * time.Second // between two uploads of one customer
+	uploadRest = 10 * time.Second // between two uploads of one customer
 )
 
 // client returns one that keeps a connection: HTTP/2 for that kind, else HTTP/1.1.
