@@ -23,7 +23,7 @@ check: ## format, vet, lint, and the build for macOS
 bench: build ## the figures of docs/performance.md, each beside its floor
 	$(GO) run ./bench -andon ./andon
 
-soak: build ## the long runs: 100,000 histories, 100,000,000 steps of deployments, 100 kills
+soak: build ## the long runs: 100,000 histories, 100,000,000 steps of deployments, 100 kills, 200 deployments and 200 rollbacks under load
 	ANDON_SOAK=100000 $(GO) test -timeout 120m -run TestSimulation ./internal/line
 	ANDON_STEPS=100000000 $(GO) test -timeout 120m -run TestSimulation ./internal/deploy
 	ANDON_KILLS=100 $(GO) test -timeout 120m -run TestCrash -v ./e2e
