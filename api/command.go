@@ -18,8 +18,9 @@ type Credential struct {
 
 // Promote admits a version past a manual gate.
 type Promote struct {
-	Stage  string `json:"stage"`
-	Reason string `json:"reason,omitempty"`
+	Stage    string `json:"stage"`
+	Reason   string `json:"reason,omitempty"`
+	PlanOnly bool   `json:"plan_only,omitempty" doc:"only say what the stage would deploy"`
 }
 
 // Deploy asks for a version in an environment.
@@ -31,8 +32,9 @@ type Deploy struct {
 
 // Rollback makes a version that was good in an environment live there again.
 type Rollback struct {
-	To     string `json:"to,omitempty" doc:"a version; left out: the previous good one"`
-	Reason string `json:"reason,omitempty"`
+	To       string `json:"to,omitempty" doc:"a version; left out: the previous good one"`
+	Reason   string `json:"reason,omitempty"`
+	PlanOnly bool   `json:"plan_only,omitempty" doc:"only say what it would change"`
 }
 
 // Cancel ends a version's way or a deployment.

@@ -29,11 +29,37 @@ type Deployment struct {
 // A DeploymentDetail is one deployment in full.
 type DeploymentDetail struct {
 	Deployment
-	Plan   Plan             `json:"plan"`
-	Steps  []DeploymentMove `json:"steps" doc:"the steps that it came to, in order"`
-	Copies []Copy           `json:"copies" doc:"that it brought up"`
-	Tasks  []Task           `json:"tasks" doc:"its smoke tests"`
-	Waits  []Wait           `json:"waits" doc:"why it does not move"`
+	Maturity Maturity         `json:"maturity,omitempty" doc:"of its version, now: quarantined when it was rolled back"`
+	Plan     Plan             `json:"plan"`
+	Steps    []DeploymentMove `json:"steps" doc:"the steps that it came to, in order"`
+	Shares   []Share          `json:"shares" doc:"of the requests that its copies were to get, as they changed; none without a route"`
+	Verdicts []Verdict        `json:"verdicts" doc:"what the comparison of its copies with the old ones found, as that changed"`
+	Copies   []Copy           `json:"copies" doc:"that it brought up"`
+	Tasks    []Task           `json:"tasks" doc:"its smoke tests"`
+	Waits    []Wait           `json:"waits" doc:"why it does not move"`
+}
+
+// A Share is how much of the requests the copies of a deployment get from a time on.
+type Share struct {
+	Time    time.Time `json:"time"`
+	Percent float64   `json:"percent"`
+}
+
+// A Verdict is what the comparison of a deployment's copies with the old ones found, with what the
+// proxies had counted until then.
+type Verdict struct {
+	Time    time.Time   `json:"time"`
+	Verdict VerdictWord `json:"verdict" enum:"open,alike,worse"`
+	Reason  string      `json:"reason"`
+	Before  Answers     `json:"before" doc:"of the old copies"`
+	After   Answers     `json:"after" doc:"of the new ones"`
+}
+
+// Answers are what the copies of one group answered while both groups got requests.
+type Answers struct {
+	Requests int64   `json:"requests"`
+	Errors   int64   `json:"errors" doc:"answers with status 5xx, and requests that failed"`
+	P95MS    float64 `json:"p95_ms,omitempty" doc:"within which 95 of 100 requests had the first byte of their answer, to the next bound of the counts"`
 }
 
 // A DeploymentMove says when a deployment came to a step.
@@ -51,11 +77,32 @@ type Plan struct {
 	Previous    int64          `json:"previous,omitempty" doc:"the version that is live before"`
 	Kind        DeploymentKind `json:"kind"`
 	Strategy    Strategy       `json:"strategy"`
+	Platform    string         `json:"platform" doc:"what runs the copies"`
+	Aborts      string         `json:"aborts,omitempty" doc:"the deployment that is in the way, and goes back first"`
+	Quarantines int64          `json:"quarantines,omitempty" doc:"the version that nothing brings back by itself any more"`
+	Reuses      string         `json:"reuses,omitempty" doc:"the group of copies that is there already, and is used again"`
 	Changes     Changes        `json:"changes"`
 	Steps       []PlanStep     `json:"steps"`
+	Pace        Pace           `json:"pace"`
 	Agents      []string       `json:"agents" doc:"the hosts that get copies, in turn"`
+	Placement   []Placement    `json:"placement" doc:"how many copies are started on which host"`
+	Edges       []string       `json:"edges" doc:"the hosts whose proxies get the route"`
 	Hosts       []string       `json:"hosts" doc:"the host names that lead to it"`
 	SoakMS      int64          `json:"soak_ms"`
+	WarmMS      int64          `json:"warm_ms,omitempty" doc:"how long the old copies stay afterwards, so that going back is one switch"`
+}
+
+// A Pace says how long a deployment should take.
+type Pace struct {
+	ExpectedMS int64 `json:"expected_ms,omitempty" doc:"the median of the last ones like it, with its own pauses; left out: there was none"`
+	From       int   `json:"from,omitempty" doc:"of how many"`
+	AtLeastMS  int64 `json:"at_least_ms" doc:"its pauses and its soak alone"`
+}
+
+// A Placement is how many copies a host gets.
+type Placement struct {
+	Agent  string `json:"agent"`
+	Copies int    `json:"copies"`
 }
 
 // Changes are what a deployment changes.
@@ -64,6 +111,7 @@ type Changes struct {
 	Artifact      Difference   `json:"artifact"`
 	Configuration Difference   `json:"configuration" doc:"hashes"`
 	Environment   []KeyChange  `json:"environment_keys" doc:"environment variables that differ, without their values"`
+	Settings      []KeyChange  `json:"settings" doc:"other keys of the configuration that differ"`
 	Copies        CountsChange `json:"copies"`
 }
 
@@ -82,10 +130,12 @@ type Difference struct {
 	Same bool   `json:"same"`
 }
 
-// A KeyChange is one environment variable that differs.
+// A KeyChange is one key of the configuration that differs.
 type KeyChange struct {
 	Key    string `json:"key"`
 	Change string `json:"change" enum:"added,changed,removed"`
+	From   string `json:"from,omitempty" doc:"never of an environment variable or a command"`
+	To     string `json:"to,omitempty" doc:"likewise"`
 }
 
 // A CountsChange is how many copies were and will be.
@@ -98,6 +148,9 @@ type CountsChange struct {
 type PlanStep struct {
 	Step DeploymentStep `json:"step"`
 	Does string         `json:"does" doc:"one sentence for people"`
+	// Agents are left out where the plan does not say.
+	Agents    []string `json:"agents,omitempty" doc:"the hosts where it happens"`
+	AtLeastMS int64    `json:"at_least_ms,omitempty" doc:"that it takes by the plan: a pause, or a soak"`
 }
 
 // A Copy is one running copy of a version.

@@ -84,6 +84,19 @@ func DeploymentSteps() []DeploymentStep {
 	return []DeploymentStep{StepPlacing, StepSmoking, StepSwitching, StepPausing, StepSoaking, StepDraining, StepRemoving, StepReverting, StepEnded}
 }
 
+// A VerdictWord is what a comparison of new copies with old ones found.
+type VerdictWord string
+
+// The verdicts.
+const (
+	VerdictOpen  VerdictWord = "open"
+	VerdictAlike VerdictWord = "alike"
+	VerdictWorse VerdictWord = "worse"
+)
+
+// VerdictWords lists every verdict.
+func VerdictWords() []VerdictWord { return []VerdictWord{VerdictOpen, VerdictAlike, VerdictWorse} }
+
 // A Phase is where a copy is in its life.
 type Phase string
 

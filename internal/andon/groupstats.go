@@ -84,3 +84,22 @@ func (id InstanceID) Group() GroupID {
 	}
 	return GroupID(id)
 }
+
+// Within returns the bound within which the given share of the requests (0 to 1) had the first byte
+// of their answer; false when there were none, or when it lies beyond the last bound.
+func (s GroupStats) Within(share float64) (time.Duration, bool) {
+	var all, sum int64
+	for _, n := range s.Latency {
+		all += n
+	}
+	bounds := LatencyBounds()
+	for i, n := range s.Latency {
+		if sum += n; float64(sum) >= share*float64(all) && all > 0 {
+			if i < len(bounds) {
+				return bounds[i], true
+			}
+			break
+		}
+	}
+	return 0, false
+}

@@ -1,12 +1,6 @@
 package cli
 
-import (
-	"fmt"
-	"io"
-	"strings"
-
-	"github.com/andon-cd/andon/api"
-)
+import "github.com/andon-cd/andon/api"
 
 type deployCmd struct {
 	Service     string `arg:"" help:"The service; or shop@42, without a version behind it."`
@@ -30,54 +24,9 @@ func (cmd *deployCmd) Run(c *call) error {
 	if err != nil {
 		return c.known(client, s.service, err)
 	}
-	if cmd.Plan && answer.Plan != nil {
-		if c.json {
-			c.sayJSON(c.out, answer.Plan)
-		} else {
-			writePlan(c.out, *answer.Plan)
-		}
-		return nil
+	if cmd.Plan {
+		return c.planned(answer)
 	}
 	return c.done(answer, "%s deploys %s %d to %s. Follow it with `andon wait %s@%d --for live:%s`.",
 		answer.Deployment, answer.Service, answer.Version, s.stage, answer.Service, answer.Version, s.stage)
-}
-
-func writePlan(w io.Writer, p api.Plan) {
-	from := "nothing is live there"
-	if p.Previous > 0 {
-		from = fmt.Sprintf("version %d is live there", p.Previous)
-	}
-	fmt.Fprintf(w, "%s %d to %s, %s; %s.\n", p.Service, p.Version, p.Environment, p.Strategy, from)
-	fmt.Fprintln(w, "\nChanges:")
-	var changes table
-	changes.row("artifact", difference(p.Changes.Artifact))
-	changes.row("configuration", difference(p.Changes.Configuration))
-	for _, k := range p.Changes.Environment {
-		changes.row("  $"+k.Key, k.Change)
-	}
-	changes.row("copies", fmt.Sprintf("%d → %d", p.Changes.Copies.From, p.Changes.Copies.To))
-	for _, v := range p.Changes.Commits {
-		changes.row(fmt.Sprintf("version %d", v.Version), fmt.Sprintf("%s  %s  %s", short(v.Commit), printable(v.Subject), printable(v.Author)))
-	}
-	changes.write(w, "  ")
-	fmt.Fprintln(w, "\nSteps:")
-	for i, s := range p.Steps {
-		fmt.Fprintf(w, "  %d. %s\n", i+1, s.Does)
-	}
-	fmt.Fprintf(w, "\nOn %s", strings.Join(p.Agents, ", "))
-	if len(p.Hosts) > 0 {
-		fmt.Fprintf(w, ", for %s", strings.Join(p.Hosts, ", "))
-	}
-	fmt.Fprintln(w, ".")
-}
-
-func difference(d api.Difference) string {
-	switch {
-	case d.Same:
-		return short(d.To) + " (the same)"
-	case d.From == "":
-		return short(d.To)
-	default:
-		return short(d.From) + " → " + short(d.To)
-	}
 }

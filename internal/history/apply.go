@@ -170,6 +170,8 @@ func (r recorder) record() error {
 		return r.desiredChanged(b)
 	case andon.DeploymentMoved:
 		return r.deploymentMoved(b)
+	case andon.DeploymentJudged:
+		return r.deploymentJudged(b)
 	case andon.DeploymentEnded:
 		return r.deploymentEnded(b)
 	case andon.CordPulled:

@@ -34,10 +34,12 @@ type DeploymentSummary struct {
 // A Deployment is one deployment in full.
 type Deployment struct {
 	DeploymentSummary
-	Plan   andon.Plan
-	Steps  []DeploymentStep
-	Copies []Copy // that it brought up
-	Tasks  []Task // its smoke tests
+	Plan     andon.Plan
+	Steps    []DeploymentStep
+	Shares   []Share   // of the requests that its group was to get, as they changed; none without a route
+	Verdicts []Verdict // of its comparison with the old copies, as they changed
+	Copies   []Copy    // that it brought up
+	Tasks    []Task    // its smoke tests
 }
 
 // A DeploymentStep says when a deployment came to a step.
@@ -178,6 +180,12 @@ func (h *History) Deployment(ctx context.Context, id andon.DeploymentID) (Deploy
 		return s, r.Scan(&s.Step, at{&s.Time}, &s.Reason)
 	}, `SELECT step, at, reason FROM deployment_step WHERE deployment = ? ORDER BY seq`, id)
 	if err != nil {
+		return Deployment{}, err
+	}
+	if d.Shares, err = h.shares(ctx, id); err != nil {
+		return Deployment{}, err
+	}
+	if d.Verdicts, err = h.verdicts(ctx, id); err != nil {
 		return Deployment{}, err
 	}
 	if d.Copies, err = h.copies(ctx, andon.GroupID(id)); err != nil {

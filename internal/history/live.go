@@ -53,6 +53,9 @@ func (r recorder) desiredChanged(b andon.DesiredChanged) error {
 			return err
 		}
 	}
+	if err := r.shared(b); err != nil {
+		return err
+	}
 	if b.Deployment == "" && len(d.Copies) == 0 {
 		return r.exec(`DELETE FROM live WHERE service = ? AND environment = ?`, d.Service, d.Environment)
 	}

@@ -121,6 +121,14 @@ CREATE TABLE deployment_step (
 ) STRICT;
 CREATE INDEX deployment_step_by_deployment ON deployment_step (deployment);
 
+-- What the comparison of a deployment's new copies with the old ones found, when it changed.
+CREATE TABLE verdict (seq INTEGER PRIMARY KEY, deployment TEXT NOT NULL, at INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;
+CREATE INDEX verdict_by_deployment ON verdict (deployment);
+
+-- The share of the requests that a deployment's group was to get: ours of all, from that time on.
+CREATE TABLE share (seq INTEGER PRIMARY KEY, deployment TEXT NOT NULL, at INTEGER NOT NULL, ours INTEGER NOT NULL, whole INTEGER NOT NULL) STRICT;
+CREATE INDEX share_by_deployment ON share (deployment);
+
 CREATE TABLE copy (
     id TEXT PRIMARY KEY, grp TEXT NOT NULL, agent TEXT NOT NULL,
     service TEXT NOT NULL, environment TEXT NOT NULL, version INTEGER NOT NULL, placed INTEGER NOT NULL

@@ -9,9 +9,6 @@ import (
 	"github.com/andon-cd/andon/internal/line"
 )
 
-// mostCommits bounds the versions that a plan lists.
-const mostCommits = 100
-
 type deploymentsQuestion struct {
 	Service     string        `query:"service"`
 	Environment string        `query:"environment"`
@@ -54,13 +51,16 @@ func (a *API) getDeployment(ctx context.Context, q *DeploymentPath) (api.Deploym
 	if err != nil {
 		return api.DeploymentDetail{}, err
 	}
-	commits, err := a.commits(ctx, d.Plan)
-	if err != nil {
+	out := api.DeploymentDetail{
+		Deployment: a.wireRunning(d.DeploymentSummary),
+		Steps:      each(d.Steps, wireMove), Shares: each(d.Shares, wireShare), Verdicts: each(d.Verdicts, wireVerdict),
+		Tasks: each(d.Tasks, wireTask), Waits: []api.Wait{},
+	}
+	if out.Plan, err = a.planFor(ctx, line.Preview{Plan: d.Plan}); err != nil {
 		return api.DeploymentDetail{}, err
 	}
-	out := api.DeploymentDetail{
-		Deployment: a.wireRunning(d.DeploymentSummary), Plan: wirePlan(d.Plan, commits),
-		Steps: each(d.Steps, wireMove), Tasks: each(d.Tasks, wireTask), Waits: []api.Wait{},
+	if v, err := a.History.Version(ctx, andon.VersionRef{Service: d.Service, Number: d.Version}); err == nil {
+		out.Maturity = api.Maturity(v.Maturity)
 	}
 	err = a.Engine.View(ctx, func(s *line.State) {
 		out.Copies = wireCopies(s, s.PlaceOf(d.Place), andon.GroupID(id), d.Copies)
@@ -75,27 +75,16 @@ func (a *API) getDeployment(ctx context.Context, q *DeploymentPath) (api.Deploym
 	return out, err
 }
 
-// commits returns the versions that a deployment brings, or takes away, newest first.
-func (a *API) commits(ctx context.Context, p andon.Plan) ([]api.Change, error) {
-	high, low := p.Release.Version, andon.VersionNumber(0)
-	if p.Previous != nil {
-		low = p.Previous.Version
+// planFor returns a plan for people, with what the history knows: what lies between, and how long
+// the like of it took.
+func (a *API) planFor(ctx context.Context, p line.Preview) (api.Plan, error) {
+	commits, err := a.History.Between(ctx, p.Plan)
+	if err != nil {
+		return api.Plan{}, err
 	}
-	if low > high {
-		high, low = low, high
+	pace, err := a.History.Pace(ctx, p.Plan)
+	if err != nil {
+		return api.Plan{}, err
 	}
-	changes := []api.Change{}
-	if high == low {
-		return changes, nil
-	}
-	if p.Previous == nil {
-		low = high - 1 // a first deployment brings everything: its own commit stands for it
-	}
-	versions, err := a.History.Versions(ctx, history.VersionFilter{Service: p.Service, Before: high + 1, Limit: mostCommits})
-	for _, v := range versions {
-		if v.Number > low && (v.Trunk || v.Number == high) {
-			changes = append(changes, api.Change{Version: int64(v.Number), Commit: string(v.Commit), Author: v.Author, Subject: v.Subject})
-		}
-	}
-	return changes, err
+	return wirePlan(p, commits, pace), nil
 }

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
@@ -35,53 +34,6 @@ func wireLedger(l *andon.Ledger) *api.Ledger {
 
 func wireMove(s history.DeploymentStep) api.DeploymentMove {
 	return api.DeploymentMove{Step: api.DeploymentStep(s.Step), Time: s.Time.UTC(), Reason: s.Reason}
-}
-
-// wirePlan returns a plan for people; commits are the versions between what is live and what
-// will be.
-func wirePlan(p andon.Plan, commits []api.Change) api.Plan {
-	out := api.Plan{
-		Service: string(p.Service), Environment: string(p.Environment), Version: int64(p.Release.Version),
-		Kind: api.DeploymentKind(p.Kind), Strategy: api.Strategy(p.Strategy),
-		Agents: texts(p.Agents), Hosts: texts(p.Hosts), SoakMS: p.Soak.Milliseconds(), Steps: planSteps(p),
-	}
-	before := andon.Release{}
-	if p.Previous != nil {
-		before = *p.Previous
-		out.Previous = int64(before.Version)
-	}
-	out.Changes = api.Changes{
-		Commits:       commits,
-		Artifact:      difference(before.Artifact, p.Release.Artifact),
-		Configuration: difference(before.Config, p.Release.Config),
-		Environment:   keyChanges(before.Spec.Env, p.Release.Spec.Env),
-		Copies:        api.CountsChange{From: before.Spec.Instances, To: p.Release.Spec.Instances},
-	}
-	return out
-}
-
-func difference[S ~string](from, to S) api.Difference {
-	return api.Difference{From: string(from), To: string(to), Same: from == to}
-}
-
-// keyChanges returns which variables differ. Their values stay here: some may be secret.
-func keyChanges(from, to map[string]string) []api.KeyChange {
-	changes := []api.KeyChange{}
-	for key, value := range to {
-		switch before, ok := from[key]; {
-		case !ok:
-			changes = append(changes, api.KeyChange{Key: key, Change: "added"})
-		case before != value:
-			changes = append(changes, api.KeyChange{Key: key, Change: "changed"})
-		}
-	}
-	for key := range from {
-		if _, ok := to[key]; !ok {
-			changes = append(changes, api.KeyChange{Key: key, Change: "removed"})
-		}
-	}
-	slices.SortFunc(changes, func(a, b api.KeyChange) int { return cmp.Compare(a.Key, b.Key) })
-	return changes
 }
 
 // wireCopies returns the copies of a place, or of one group in it: those that should run, those

@@ -1,84 +1,102 @@
 package httpapi
 
 import (
-	"fmt"
-	"strconv"
-	"strings"
-	"time"
+	"maps"
+	"slices"
 
 	"github.com/andon-cd/andon/api"
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/deploy"
+	"github.com/andon-cd/andon/internal/history"
+	"github.com/andon-cd/andon/internal/line"
 )
 
-// planSteps says in words what the deployment will do.
-func planSteps(p andon.Plan) []api.PlanStep {
-	copies := count(p.Release.Spec.Instances, "copy", "copies")
-	where := ""
-	if p.Strategy == andon.Replace {
-		where = " as new instances"
+// wirePlan returns a plan for people; commits are the versions between what is live and what
+// will be.
+func wirePlan(p line.Preview, commits []history.VersionSummary, pace deploy.Pace) api.Plan {
+	plan := p.Plan
+	out := api.Plan{
+		Service: string(plan.Service), Environment: string(plan.Environment), Version: int64(plan.Release.Version),
+		Kind: api.DeploymentKind(plan.Kind), Strategy: api.Strategy(plan.Strategy), Platform: andon.PlatformProcess,
+		Aborts: string(p.Aborts), Quarantines: int64(p.Quarantines),
+		Agents: texts(plan.Agents), Edges: texts(plan.Edges), Hosts: texts(plan.Hosts),
+		SoakMS: plan.Soak.Milliseconds(), Steps: each(p.Steps(), wireAhead), Placement: []api.Placement{},
+		Pace: api.Pace{ExpectedMS: pace.Takes.Milliseconds(), AtLeastMS: pace.Least.Milliseconds(), From: pace.From},
 	}
-	steps := []api.PlanStep{{Step: api.StepPlacing, Does: "start " + copies + " of version " + p.Release.Version.String() + where + " and wait until they are healthy"}}
-	if len(p.Release.Smoke) > 0 {
-		steps = append(steps, api.PlanStep{Step: api.StepSmoking, Does: "run " + count(len(p.Release.Smoke), "smoke test", "smoke tests") + " against each of them before it has traffic"})
+	if plan.Release.Spec.Platform != "" {
+		out.Platform = plan.Release.Spec.Platform
 	}
-	if len(p.Hosts) > 0 {
-		steps = append(steps, switchSteps(p)...)
+	if deploy.ReusesGroup(&plan) {
+		out.Reuses = string(plan.Group)
 	}
-	if p.Soak > 0 {
-		steps = append(steps, api.PlanStep{Step: api.StepSoaking, Does: "watch them for " + brief(p.Soak) + watching(p.Watch)})
+	if deploy.KeepsWarm(&plan) {
+		out.WarmMS = plan.Warm.Milliseconds()
 	}
-	if p.Previous != nil {
-		if len(p.Hosts) > 0 {
-			steps = append(steps, api.PlanStep{Step: api.StepDraining, Does: "let requests on the old copies end, for at most " + p.Previous.Spec.Drain.String()})
-		}
-		old := count(p.Previous.Spec.Instances, "copy", "copies") + " of version " + p.Previous.Version.String()
-		does := "stop " + old
-		if deploy.KeepsWarm(&p) {
-			does = "keep " + old + " warm, without traffic, for " + brief(p.Warm) + ", and stop them then"
-		}
-		steps = append(steps, api.PlanStep{Step: api.StepRemoving, Does: does})
+	shares := deploy.Shares(plan)
+	for _, agent := range slices.Sorted(maps.Keys(shares)) {
+		out.Placement = append(out.Placement, api.Placement{Agent: string(agent), Copies: shares[agent]})
 	}
-	return steps
+	out.Changes = wireChanges(plan, commits)
+	if plan.Previous != nil {
+		out.Previous = int64(plan.Previous.Version)
+	}
+	return out
 }
 
-// switchSteps says how the traffic moves.
-func switchSteps(p andon.Plan) []api.PlanStep {
-	all := api.PlanStep{Step: api.StepSwitching, Does: "move all traffic to them at once"}
-	switch {
-	case p.Strategy == andon.Rolling:
-		all.Does = "move traffic to them, " + byHowMany(p.Rollout)
-	case p.Strategy == andon.Canary && p.Previous != nil && len(p.Canary) > 0:
-		var steps []api.PlanStep
-		for _, s := range p.Canary {
-			steps = append(steps,
-				api.PlanStep{Step: api.StepSwitching, Does: "give them " + strconv.Itoa(s.Weight) + " % of the traffic"},
-				api.PlanStep{Step: api.StepPausing, Does: "watch them for " + brief(s.Pause) + watching(p.Watch)})
-		}
-		all.Does = "give them all of the traffic"
-		return append(steps, all)
+func wireChanges(plan andon.Plan, commits []history.VersionSummary) api.Changes {
+	before, settings := andon.Release{}, []deploy.KeyDifference(nil)
+	if plan.Previous != nil {
+		before = *plan.Previous
+		settings = deploy.Settings(before.Spec, plan.Release.Spec)
 	}
-	return []api.PlanStep{all}
+	return api.Changes{
+		Commits:       each(commits, wireChange),
+		Artifact:      difference(before.Artifact, plan.Release.Artifact),
+		Configuration: difference(before.Config, plan.Release.Config),
+		Environment:   each(deploy.Variables(before.Spec, plan.Release.Spec), wireKey),
+		Settings:      each(settings, wireKey),
+		Copies:        api.CountsChange{From: before.Spec.Instances, To: plan.Release.Spec.Instances},
+	}
 }
 
-// byHowMany says how many copies a rolling deployment replaces at a time.
-func byHowMany(r andon.Rollout) string {
-	if r.MaxUnavailable <= 0 && r.MaxSurge <= 0 {
-		return "one copy at a time"
-	}
-	return fmt.Sprintf("with at most %s more than wanted, and at most %d fewer in traffic", count(r.MaxSurge, "copy", "copies"), r.MaxUnavailable)
+func wireChange(v history.VersionSummary) api.Change {
+	return api.Change{Version: int64(v.Number), Commit: string(v.Commit), Author: v.Author, Subject: v.Subject}
 }
 
-// watching says what a deployment compares with the old copies.
-func watching(w *andon.Watch) string {
-	if w == nil {
-		return ""
-	}
-	limits := []string{fmt.Sprintf("more than %g percentage points more of their requests fail than of those to the old copies", w.Errors)}
-	if w.Latency > 0 {
-		limits = append(limits, fmt.Sprintf("the 95th percentile of their latency is more than %g times that of the old ones", w.Latency))
-	}
-	return ", and go back if " + strings.Join(limits, " or ")
+func wireKey(k deploy.KeyDifference) api.KeyChange {
+	return api.KeyChange{Key: k.Key, Change: k.Change, From: k.From, To: k.To}
 }
 
-func brief(d time.Duration) string { return d.Round(time.Millisecond).String() }
+func wireAhead(s deploy.StepAhead) api.PlanStep {
+	out := api.PlanStep{Step: api.DeploymentStep(s.Step), Does: s.Does, AtLeastMS: s.Takes.Milliseconds()}
+	if len(s.Agents) > 0 {
+		out.Agents = texts(s.Agents)
+	}
+	return out
+}
+
+func difference[S ~string](from, to S) api.Difference {
+	return api.Difference{From: string(from), To: string(to), Same: from == to}
+}
+
+func wireShare(s history.Share) api.Share {
+	out := api.Share{Time: s.Time.UTC()}
+	if s.Whole > 0 {
+		out.Percent = 100 * float64(s.Ours) / float64(s.Whole)
+	}
+	return out
+}
+
+func wireVerdict(v history.Verdict) api.Verdict {
+	return api.Verdict{
+		Time: v.Time.UTC(), Verdict: api.VerdictWord(v.Verdict), Reason: v.Reason, Before: wireAnswers(v.Before), After: wireAnswers(v.After),
+	}
+}
+
+func wireAnswers(g andon.GroupStats) api.Answers {
+	out := api.Answers{Requests: g.Requests, Errors: g.Errors}
+	if d, ok := g.Within(0.95); ok {
+		out.P95MS = float64(d.Microseconds()) / 1000
+	}
+	return out
+}

@@ -19,6 +19,7 @@ func TestWords_OfTheAPIAreThoseOfThePlant(t *testing.T) {
 	same("outcomes", texts(api.Outcomes()), texts(andon.Outcomes()))
 	same("strategies", texts(api.Strategies()), texts(andon.Strategies()))
 	same("steps", texts(api.DeploymentSteps()), texts(andon.DeploymentSteps()))
+	same("verdicts", texts(api.VerdictWords()), texts(andon.Verdicts()))
 	same("phases", texts(api.Phases()), texts(andon.Phases()))
 	same("scopes", texts(api.ScopeKinds()), texts(andon.ScopeKinds()))
 	same("waits", texts(api.WaitKinds()), texts(andon.WaitKinds()))

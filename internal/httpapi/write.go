@@ -167,6 +167,13 @@ type promoteCommand struct {
 }
 
 func (a *API) promote(ctx context.Context, c *promoteCommand) (api.Done, error) {
+	if c.Body.PlanOnly {
+		ref, err := a.version(ctx, c.Service, c.Version)
+		if err != nil {
+			return api.Done{}, err
+		}
+		return a.planned(ctx, line.Promote{Version: ref, Stage: andon.StageName(c.Body.Stage), Reason: c.Body.Reason})
+	}
 	return a.ofVersion(ctx, c.Service, c.Version, func(ref andon.VersionRef) line.Verb {
 		return line.Promote{Version: ref, Stage: andon.StageName(c.Body.Stage), Reason: c.Body.Reason}
 	})
@@ -183,40 +190,40 @@ func (a *API) deploy(ctx context.Context, c *deployCommand) (api.Done, error) {
 		return api.Done{}, err
 	}
 	verb := line.Deploy{Version: ref, Environment: andon.EnvironmentName(c.Body.Environment), Reason: c.Body.Reason}
-	plan, err := a.preview(ctx, verb)
-	if err != nil {
-		return api.Done{}, err
+	d, err := a.planned(ctx, verb)
+	if err != nil || c.Body.PlanOnly {
+		return d, err
 	}
-	d := api.Done{Position: int64(a.Engine.Head()), Events: []string{}}
-	if !c.Body.PlanOnly {
-		if d, err = a.do(ctx, verb); err != nil {
-			return api.Done{}, err
-		}
+	plan := d.Plan
+	if d, err = a.do(ctx, verb); err != nil {
+		return api.Done{}, err
 	}
 	d.Service, d.Version, d.Plan = c.Service, int64(ref.Number), plan
 	return d, nil
 }
 
-// preview returns the plan of a deployment as it would be now.
-func (a *API) preview(ctx context.Context, verb line.Deploy) (*api.Plan, error) {
+// previewed are the commands that can say what they would do.
+type previewed interface {
+	Preview(s *line.State, by andon.Actor) (line.Preview, error)
+}
+
+// planned says what a command would do as things are now, and does nothing.
+func (a *API) planned(ctx context.Context, verb previewed) (api.Done, error) {
 	if err := a.fresh(ctx); err != nil {
-		return nil, err
+		return api.Done{}, err
 	}
-	var plan andon.Plan
+	var p line.Preview
 	var refused error
-	err := a.Engine.View(ctx, func(s *line.State) { plan, refused = verb.Preview(s, actor(ctx)) })
-	if err != nil {
-		return nil, err
+	if err := a.Engine.View(ctx, func(s *line.State) { p, refused = verb.Preview(s, actor(ctx)) }); err != nil {
+		return api.Done{}, err
 	}
 	if refused != nil {
-		return nil, refused
+		return api.Done{}, refused
 	}
-	commits, err := a.commits(ctx, plan)
-	if err != nil {
-		return nil, err
-	}
-	out := wirePlan(plan, commits)
-	return &out, nil
+	plan, err := a.planFor(ctx, p)
+	return api.Done{
+		Position: int64(a.Engine.Head()), Events: []string{}, Service: plan.Service, Version: plan.Version, Plan: &plan,
+	}, err
 }
 
 type cancelVersionCommand struct {
@@ -255,6 +262,9 @@ func (a *API) rollback(ctx context.Context, c *rollbackCommand) (api.Done, error
 			return api.Done{}, err
 		}
 		verb.To = ref.Number
+	}
+	if c.Body.PlanOnly {
+		return a.planned(ctx, verb)
 	}
 	d, err := a.do(ctx, verb)
 	d.Service = c.Service

@@ -7,27 +7,33 @@ import (
 )
 
 func (p Promote) decide(d *decision) error {
-	v, err := d.s.findVersion(p.Version)
-	if err != nil {
-		return err
-	}
-	index := v.stageIndex(p.Stage)
-	if index < 0 {
-		return andon.Errorf(andon.KindInvalid, "%s has no stage %s after its commit stage", v.Ref, p.Stage)
-	}
-	if err := v.mayProceed(); err != nil {
-		return err
-	}
-	if v.Open() {
-		err = p.checkOpen(v, index)
-	} else {
-		err = p.checkEnded(d.s, v, index)
-	}
+	v, _, err := p.admissible(d.s)
 	if err != nil {
 		return err
 	}
 	d.emit(andon.StageAdmitted{Version: v.Ref, Stage: p.Stage, Reason: p.Reason})
 	return nil
+}
+
+// admissible returns the version and the index of the stage that it may be let into, or why not.
+func (p Promote) admissible(s *State) (*Version, int, error) {
+	v, err := s.findVersion(p.Version)
+	if err != nil {
+		return nil, 0, err
+	}
+	index := v.stageIndex(p.Stage)
+	if index < 0 {
+		return nil, 0, andon.Errorf(andon.KindInvalid, "%s has no stage %s after its commit stage", v.Ref, p.Stage)
+	}
+	if err := v.mayProceed(); err != nil {
+		return nil, 0, err
+	}
+	if v.Open() {
+		err = p.checkOpen(v, index)
+	} else {
+		err = p.checkEnded(s, v, index)
+	}
+	return v, index, err
 }
 
 // mayProceed refuses a version that nothing may take any further.
@@ -94,16 +100,6 @@ func (r Deploy) decide(d *decision) error {
 	}
 	d.emit(andon.DeploymentPlanned{Plan: plan})
 	return nil
-}
-
-// Preview returns the deployment that the command would ask for, as it would start now, or why
-// the command is refused. It changes nothing.
-func (r Deploy) Preview(s *State, by andon.Actor) (andon.Plan, error) {
-	plan, err := r.plan(s, by)
-	if err != nil {
-		return andon.Plan{}, err
-	}
-	return s.complete(plan), nil
 }
 
 func (r Deploy) plan(s *State, by andon.Actor) (andon.Plan, error) {

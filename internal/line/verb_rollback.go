@@ -10,37 +10,54 @@ import (
 // decide makes what was good before live again, whatever else is going on: a deployment in the
 // middle is aborted, which alone brings back what was live before it.
 func (r Rollback) decide(d *decision) error {
-	svc, err := d.s.findService(r.Place.Service)
+	w, err := r.way(d.s)
 	if err != nil {
 		return err
 	}
-	env, err := d.s.findEnvironment(r.Place.Environment)
-	if err != nil {
-		return err
-	}
-	p := d.s.Places[r.Place.Key()]
-	if p == nil || p.Live == nil && p.Active == nil {
-		return andon.Errorf(andon.KindConflict, "nothing is live of %s", r.Place).WithHint("deploy a version first")
-	}
-	bad, back, err := r.leaving(p)
-	if err != nil {
-		return err
-	}
-	target, err := r.target(p, bad, back)
-	if err != nil {
-		return err
-	}
-	reason := fmt.Sprintf("rolled back from %s to %s", bad, target.Version)
+	reason := fmt.Sprintf("rolled back from %s to %s", w.bad, w.target.Version)
 	if r.Reason != "" {
 		reason += ": " + r.Reason
 	}
-	d.clearWay(p, bad, reason)
-	if back == nil || back.Version != target.Version {
-		plan := d.s.planRelease(r.Place, env, *target, andon.DeployRollback, d.by, r.Reason)
-		d.emit(andon.DeploymentPlanned{Plan: plan})
+	d.clearWay(w.place, w.bad, reason)
+	if !w.backAlready {
+		d.emit(andon.DeploymentPlanned{Plan: d.s.planRelease(r.Place, w.environment, *w.target, andon.DeployRollback, d.by, r.Reason)})
 	}
-	d.stopFor(svc, p, bad, reason)
+	d.stopFor(w.service, w.place, w.bad, reason)
 	return nil
+}
+
+// A wayBack is where a rollback goes, and from where.
+type wayBack struct {
+	service     *Service
+	environment *andon.Environment
+	place       *Place
+	bad         andon.VersionNumber // that it takes away
+	target      *andon.Release
+	backAlready bool // the active deployment brings the target back when it is aborted
+}
+
+// way returns where the rollback goes as things are, or why it cannot.
+func (r Rollback) way(s *State) (w wayBack, err error) {
+	if w.service, err = s.findService(r.Place.Service); err != nil {
+		return w, err
+	}
+	if w.environment, err = s.findEnvironment(r.Place.Environment); err != nil {
+		return w, err
+	}
+	w.place = s.Places[r.Place.Key()]
+	if w.place == nil || w.place.Live == nil && w.place.Active == nil {
+		return w, andon.Errorf(andon.KindConflict, "nothing is live of %s", r.Place).WithHint("deploy a version first")
+	}
+	bad, back, err := r.leaving(w.place)
+	if err != nil {
+		return w, err
+	}
+	w.bad = bad
+	if w.target, err = r.target(w.place, bad, back); err != nil {
+		return w, err
+	}
+	w.backAlready = back != nil && back.Version == w.target.Version
+	return w, nil
 }
 
 // leaving returns the version that a rollback takes away, and what is live again, without a

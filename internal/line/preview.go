@@ -1,0 +1,86 @@
+package line
+
+import (
+	"fmt"
+
+	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/deploy"
+)
+
+// A Preview is what a command would do to a place, as things are now. Nothing of it is done.
+type Preview struct {
+	Plan andon.Plan // as it would start now
+	// Aborts is the deployment that is in the way, and goes back first; empty: none is.
+	Aborts andon.DeploymentID
+	// AbortAlone says that going back from it is all: Plan then has no deployment of its own, and
+	// tells what comes back.
+	AbortAlone bool
+	// Quarantines is the version that nothing will bring back by itself any more; 0: none.
+	Quarantines andon.VersionNumber
+}
+
+// Steps says what would happen, in order, if all goes well.
+func (p Preview) Steps() []deploy.StepAhead {
+	back := deploy.StepAhead{Step: andon.StepReverting, Agents: p.Plan.Edges}
+	switch {
+	case p.Aborts == "":
+		return deploy.Ahead(p.Plan)
+	case p.AbortAlone:
+		back.Does = fmt.Sprintf("abort %s: version %s, which was live before it, gets all of the traffic again", p.Aborts, p.Plan.Release.Version)
+		return []deploy.StepAhead{back, {
+			Step: andon.StepRemoving, Does: fmt.Sprintf("stop the copies of version %s", p.Plan.Previous.Version),
+		}}
+	default:
+		back.Does = fmt.Sprintf("abort %s: what was live before it comes back first", p.Aborts)
+		return append([]deploy.StepAhead{back}, deploy.Ahead(p.Plan)...)
+	}
+}
+
+// Preview returns what the command would do, or why it is refused.
+func (r Deploy) Preview(s *State, by andon.Actor) (Preview, error) {
+	plan, err := r.plan(s, by)
+	if err != nil {
+		return Preview{}, err
+	}
+	return Preview{Plan: s.complete(plan)}, nil
+}
+
+// Preview returns what the command would do, or why it is refused.
+func (r Rollback) Preview(s *State, by andon.Actor) (Preview, error) {
+	w, err := r.way(s)
+	if err != nil {
+		return Preview{}, err
+	}
+	out := Preview{Quarantines: w.bad}
+	if d := w.place.Active; d != nil {
+		out.Aborts, out.AbortAlone = d.Plan.ID, w.backAlready
+	}
+	plan := s.planRelease(r.Place, w.environment, *w.target, andon.DeployRollback, by, r.Reason)
+	out.Plan = s.complete(plan)
+	if out.AbortAlone { // its own way back: to the group that was live before it
+		d := w.place.Active
+		out.Plan.ID, out.Plan.Group, out.Plan.Base = d.Plan.ID, d.Plan.Base, d.Plan.Group
+		out.Plan.Previous = &d.Plan.Release
+	}
+	return out, nil
+}
+
+// Preview returns what the stage would deploy, or why the command is refused. A stage that deploys
+// nothing has no plan: andon.KindInvalid.
+func (p Promote) Preview(s *State, by andon.Actor) (Preview, error) {
+	v, index, err := p.admissible(s)
+	if err != nil {
+		return Preview{}, err
+	}
+	st := v.Pipeline.Stages[index]
+	if st.Deploy == "" {
+		return Preview{}, andon.Errorf(andon.KindInvalid, "stage %s deploys nothing: there is no plan to show", p.Stage).
+			WithHint("`andon promote %s %s %s` lets %s into it", v.Ref.Service, v.Ref.Number, p.Stage, v.Ref)
+	}
+	plan, problem := s.plan(v, st.Deploy, andon.DeployForward, by, p.Reason)
+	if problem != nil {
+		return Preview{}, problem
+	}
+	plan.Stage = p.Stage
+	return Preview{Plan: s.complete(plan)}, nil
+}
