@@ -35,7 +35,7 @@ func (cmd *doctorCmd) Run(c *call) error {
 	findings := []finding{checkGit(c.ctx), checkBackend(c.ctx), checkShell(c.ctx)}
 	findings = append(findings, checkDirectory(dir)...)
 	findings = append(findings, checkPorts(c, dir)...)
-	findings = append(findings, moves, engine, checkFiles(), checkClock(c))
+	findings = append(findings, moves, engine, checkFiles(), checkLimits(dir), checkClock(c))
 	problems := 0
 	for _, f := range findings {
 		if !f.OK {

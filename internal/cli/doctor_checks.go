@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/platform/process/confine"
 	"github.com/andon-cd/andon/internal/server"
 	"github.com/andon-cd/andon/internal/traffic/haproxy"
 )
@@ -168,6 +169,18 @@ func checkFiles() finding {
 	f.OK, f.Found = limit.Cur >= leastFiles, fmt.Sprintf("One process may open %d files.", limit.Cur)
 	if !f.OK {
 		f.Advice = fmt.Sprintf("The proxy needs more when there is much traffic: ulimit -n %d, or more.", leastFiles)
+	}
+	return f
+}
+
+// checkLimits says whether this host can keep copies within the limits of an environment. A plant
+// works without, as long as no environment demands any.
+func checkLimits(dir string) finding {
+	f := finding{Check: "limits", OK: true}
+	kept := confine.For(dir)
+	f.Found = "Copies that are processes are kept within their limits by " + kept.String() + "."
+	if kept.Lacks(andon.Limits{Memory: 1, CPU: 1, Processes: 1}) != "" {
+		f.Advice = "An environment with limits that are not kept here needs platform docker, or an agent that runs as root on Linux."
 	}
 	return f
 }

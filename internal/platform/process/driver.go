@@ -42,7 +42,7 @@ type Config struct {
 	// Warden keeps the limits of copies. Nil: what this host has for it.
 	Warden confine.Warden
 	// LogLimit bounds the bytes that the log of one copy takes on disk, but for what it writes
-	// within two seconds. When it is passed, the newest quarter is kept. 0: copylog.DefaultLimit.
+	// within half a second. When it is passed, the newest quarter is kept. 0: copylog.DefaultLimit.
 	LogLimit int64
 	// Area bounds the bytes that a copy may write, in one life, into its TMPDIR and below the
 	// directory that it runs in. 0: DefaultArea.

@@ -13,7 +13,7 @@ import (
 
 // trimTick is how often the logs are kept within their limit. A copy writes its log itself, so
 // it goes on while the agent is away.
-const trimTick = 2 * time.Second
+const trimTick = 500 * time.Millisecond
 
 // trimLogs keeps the logs within their limit until the driver closes.
 func (d *Driver) trimLogs() {

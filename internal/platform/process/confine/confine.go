@@ -47,7 +47,8 @@ type Memory struct {
 	Unknown bool // nothing is left that says so
 }
 
-// For returns the best warden that this host has for the copies of a directory.
+// For returns the best warden that this host has for the copies of a directory. It changes
+// nothing of the host before a copy is admitted.
 func For(dir string) Warden { return choose(dir) }
 
 // A none keeps no limits.

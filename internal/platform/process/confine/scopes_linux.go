@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -20,6 +21,7 @@ type scopes struct {
 	run    string // systemd-run
 	plant  string
 	mounts hierarchies
+	fence  *sync.Once // set with the first copy
 }
 
 // slice is the unit that all copies of the host are in.
@@ -29,15 +31,17 @@ const slice = "andon.slice"
 const systemdTimeout = 10 * time.Second
 
 func newScopes(run, plant string, mounts hierarchies) Warden {
-	s := scopes{run: run, plant: plant, mounts: mounts}
+	return scopes{run: run, plant: plant, mounts: mounts, fence: new(sync.Once)}
+}
+
+// setFence bounds all copies of this host together. Where that fails, each copy's own limit stays.
+func (s scopes) setFence() {
 	ctx, cancel := context.WithTimeout(context.Background(), systemdTimeout)
 	defer cancel()
 	f := hostFence(nil)
-	// A fence that cannot be set leaves each copy's own limit.
 	//nolint:gosec // no part of it comes from outside
 	_ = exec.CommandContext(ctx, "systemctl", "set-property", "--runtime", slice,
 		"MemoryMax="+strconv.FormatInt(f.memory, 10), "TasksMax="+strconv.FormatInt(f.processes, 10)).Run()
-	return s
 }
 
 // String implements Warden.
@@ -48,6 +52,7 @@ func (s scopes) Lacks(andon.Limits) string { return "" }
 
 // Command implements Warden.
 func (s scopes) Command(id andon.InstanceID, limits andon.Limits, argv []string) []string {
+	s.fence.Do(s.setFence)
 	// Each life of a copy has a unit of its own: the one before may take a moment to go.
 	unit := fmt.Sprintf("%s-%08x.scope", s.unit(id), rand.Uint32()) //nolint:gosec // no secret
 	command := []string{
