@@ -15,7 +15,7 @@ const (
 	// section 5.1). No request in the clear begins with it.
 	handshake = 0x16
 	// mostUnsorted bounds the connections that have not said anything yet.
-	mostUnsorted = 256
+	mostUnsorted = 4096
 )
 
 // A port takes connections of two kinds at one address: in the clear, as people and the agent of
