@@ -16,6 +16,7 @@ import (
 
 type agentCmd struct {
 	Run   agentRunCmd   `cmd:"" default:"withargs" help:"Run an agent on this host; --join TOKEN makes the host a member of the plant first."`
+	Join  agentJoinCmd  `cmd:"" help:"Make this host a member of a plant, and start nothing yet."`
 	Token agentTokenCmd `cmd:"" help:"Print the token with which an agent of that name connects."`
 }
 

@@ -3,8 +3,6 @@ package cli
 import (
 	"fmt"
 	"maps"
-	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -57,54 +55,6 @@ func labelWords(labels map[string]string) string {
 		words = append(words, key+"="+labels[key])
 	}
 	return strings.Join(words, " ")
-}
-
-type hostAddCmd struct {
-	Host  string            `arg:"" help:"Its name in the plant."`
-	Label map[string]string `placeholder:"KEY=VALUE" help:"What environments choose the host by. May be repeated."`
-	At    string            `placeholder:"URL" help:"Where the host reaches the plant, as in https://plant.example:8600. (default: where this command reaches it)"`
-}
-
-// Run prints the command to run on the host.
-func (cmd *hostAddCmd) Run(c *call) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	at := first(cmd.At, secure(client.Server))
-	added, err := client.AddHost(c.ctx, api.AddHost{Host: cmd.Host, Labels: cmd.Label, Server: at})
-	if err != nil {
-		return err
-	}
-	if c.json {
-		c.sayJSON(c.out, added)
-		return nil
-	}
-	fmt.Fprintf(c.out, "andon agent --join %s\n", added.Token)
-	if live(c.out) {
-		fmt.Fprintf(c.err, "Run that on %s within %s. The token is valid once.\n", added.Host, span(time.Until(added.Expires).Round(time.Minute)))
-	}
-	if u, err := url.Parse(added.Server); err == nil && loopback(u.Hostname()) {
-		fmt.Fprintf(c.err, "The token leads to %s, which only this machine (%s) reaches: for another one, start the server with --listen, and give its address with --at.\n", added.Server, first(hostWord(), "here"))
-	}
-	return nil
-}
-
-// secure returns the address of a plant for those who come by TLS: the same port takes both.
-func secure(server string) string {
-	return "https://" + strings.TrimPrefix(strings.TrimPrefix(strings.TrimRight(server, "/"), "http://"), "https://")
-}
-
-func loopback(host string) bool {
-	return host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.")
-}
-
-func hostWord() string {
-	name, err := os.Hostname()
-	if err != nil {
-		return ""
-	}
-	return name
 }
 
 type hostRemoveCmd struct {

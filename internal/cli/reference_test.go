@@ -36,7 +36,7 @@ func forms() map[string]any {
 		"host list": &struct {
 			Hosts []api.Host `json:"hosts"`
 		}{},
-		"host add": &api.AddedHost{}, "agent token": &api.AddedAgent{}, "down": &stopped{}, "backup": &backedUp{}, "version": &build{},
+		"host add": &api.AddedHost{}, "agent token": &api.AddedAgent{}, "agent join": &joined{}, "down": &stopped{}, "backup": &backedUp{}, "version": &build{},
 		"restore": &struct {
 			Data string `json:"data"`
 		}{},
