@@ -37,7 +37,7 @@ type Config struct {
 // pages serve everything that is not the API.
 type pages struct {
 	Config
-	board, version, flow, measures, failure *template.Template
+	board, version, deployment, change, flow, measures, failure *template.Template
 
 	sheet   *sheet // of the board
 	figures counter
@@ -49,6 +49,7 @@ func New(config Config) http.Handler {
 	p := &pages{
 		Config: config,
 		board:  parse("board.html"), version: parse("version.html"), failure: parse("failure.html"),
+		deployment: parse("deployment.html"), change: parse("change.html"),
 		flow: parse("flow.html"), measures: parse("measures.html"),
 	}
 	p.sheet = &sheet{engine: config.Engine, draw: p.drawBoard}
@@ -61,6 +62,11 @@ func New(config Config) http.Handler {
 	mux.HandleFunc("GET /board", p.showBoard)
 	mux.HandleFunc("GET /board/live", p.followBoard)
 	mux.HandleFunc("GET /services/{service}/versions/{number}", p.showVersion)
+	mux.HandleFunc("GET /services/{service}/deployments/{deployment}", p.showDeployment)
+	mux.HandleFunc("GET /services/{service}/deployments/{deployment}/cancel", p.askCancel)
+	mux.HandleFunc("POST /services/{service}/deployments/{deployment}/cancel", p.cancel)
+	mux.HandleFunc("GET /services/{service}/environments/{environment}/rollback", p.askRollback)
+	mux.HandleFunc("POST /services/{service}/environments/{environment}/rollback", p.rollBack)
 	mux.HandleFunc("GET /logs/{stream...}", p.showLog)
 	mux.HandleFunc("GET /flow", p.showFlow)
 	mux.HandleFunc("GET /measures", p.showMeasures)
@@ -75,13 +81,16 @@ func New(config Config) http.Handler {
 
 func parse(name string) *template.Template {
 	functions := template.FuncMap{
-		"ago": ago, "took": took, "age": age, "past": past, "instant": instant, "span": metrics.Short, "percent": metrics.Percent, "stepname": stepName, "passed": passed,
-		"short":  func(c andon.CommitID) string { return c.Short() },
-		"digest": func(d andon.Digest) string { return d.Short() },
+		"ago": ago, "took": took, "age": age, "past": past, "instant": instant, "span": metrics.Short, "percent": metrics.Percent, "stepname": stepName, "doing": stepWords, "clock": clock,
+		"spent":        func(from, to time.Time) string { return took(to.Sub(from)) },
+		"milliseconds": func(n int64) string { return took(time.Duration(n) * time.Millisecond) },
+		"passed":       passed,
+		"short":        func(c andon.CommitID) string { return c.Short() },
+		"digest":       func(d andon.Digest) string { return d.Short() },
 		// A browser gives a page only the events that it names: ours need all of them.
 		"events": func() string { return strings.Join(andon.EventNames(), " ") },
 	}
-	return template.Must(template.New(name).Funcs(functions).ParseFS(files, "templates/"+name, "templates/frame.html", "templates/period.html"))
+	return template.Must(template.New(name).Funcs(functions).ParseFS(files, "templates/"+name, "templates/frame.html", "templates/period.html", "templates/plan.html"))
 }
 
 // render draws a page completely before anything of it is sent.
@@ -108,6 +117,10 @@ func (p *pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusNotFound
 	case andon.KindInvalid:
 		status = http.StatusBadRequest
+	case andon.KindRefused:
+		status = http.StatusForbidden
+	case andon.KindConflict:
+		status = http.StatusConflict
 	case andon.KindUnavailable, andon.KindTimeout:
 		status = http.StatusServiceUnavailable
 	}
@@ -139,6 +152,11 @@ func element(t time.Time, suffix string) template.HTML {
 
 // instant writes a time for programs.
 func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// clock writes a time of day of UTC, with the whole time for programs.
+func clock(t time.Time) template.HTML {
+	return template.HTML(`<time datetime="` + instant(t) + `">` + t.UTC().Format("15:04:05") + `</time>`) //nolint:gosec // numbers
+}
 
 // ago writes how long something has lasted in the largest unit that says enough.
 func ago(since, now time.Time) string { return took(now.Sub(since)) }

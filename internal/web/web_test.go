@@ -195,9 +195,11 @@ func TestPages_ShowAHostileHistoryAsText(t *testing.T) {
 	shown := html.EscapeString(hostile)
 	// The board names the newest version; each version has a page.
 	for path, want := range map[string][]string{
-		"/":                                      {shown, " cords are pulled", "■ environment production", "■ service shop", "first version of shop after"},
-		"/board":                                 {shown, "shop.localhost:8601"},
-		"/services/shop/versions/1":              {shown, "acceptance", "production", "succeeded", "Deployments"},
+		"/":                         {shown, " cords are pulled", "■ environment production", "■ service shop", "first version of shop after"},
+		"/board":                    {shown, "shop.localhost:8601"},
+		"/services/shop/versions/1": {shown, "acceptance", "production", "succeeded", "Deployments"},
+		"/services/shop/deployments/shop.production.1":                 {shown, "succeeded", "What happened", "The plan", "move all traffic to them at once", "Share of the requests", "100 % from"},
+		"/services/shop/deployments/shop.production.1?part=deployment": {"What happened"},
 		"/flow":                                  {"Most of the time to production", "Flow efficiency", "the work", "shop 1"},
 		"/flow?service=shop&days=7":              {"Lead time", "commit"},
 		"/measures":                              {"Change lead time", "Failed deployment recovery time", "shop.production.1"},
@@ -228,11 +230,16 @@ func TestPages_SayWhatIsWrong(t *testing.T) {
 	s.hostileStory()
 	s.signIn()
 	for path, status := range map[string]int{
-		"/services/shop/versions/99": http.StatusNotFound,
-		"/services/other/versions/1": http.StatusNotFound,
-		"/flow?service=other":        http.StatusNotFound,
-		"/measures?days=ages":        http.StatusBadRequest,
-		"/flow?days=367":             http.StatusBadRequest,
+		"/services/shop/versions/99":                             http.StatusNotFound,
+		"/services/other/versions/1":                             http.StatusNotFound,
+		"/services/shop/deployments/shop.production.99":          http.StatusNotFound,
+		"/services/other/deployments/shop.production.1":          http.StatusNotFound,
+		"/services/shop/deployments/shop.production.1/cancel":    http.StatusConflict,
+		"/services/other/environments/production/rollback":       http.StatusNotFound,
+		"/services/shop/environments/production/rollback?to=x":   http.StatusBadRequest,
+		"/flow?service=other":                                    http.StatusNotFound,
+		"/measures?days=ages":                                    http.StatusBadRequest,
+		"/flow?days=367":                                         http.StatusBadRequest,
 		"/services/shop/versions/" + url.PathEscape("x<script>"): http.StatusBadRequest,
 		"/" + url.PathEscape("<script>alert(1)</script>"):        http.StatusNotFound,
 		"/logs/task/shop.99.commit.build.1/1":                    http.StatusNotFound,
