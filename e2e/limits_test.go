@@ -46,7 +46,7 @@ func TestLimits_OneServiceTakesNoOtherDown(t *testing.T) {
 	smallDisk(t, p.data, fmt.Sprint(disk), p.end)
 	p.start()
 	// The disk is in memory, and what a copy writes there counts as its own.
-	p.production("strategy: rolling\nlimits: {memory: 640MiB, cpu: 0.5, processes: 48}\n")
+	p.production("strategy: rolling\nlimits: {memory: 640MiB, cpu: 1, processes: 48}\n")
 	shop := p.newShop("  - {name: acceptance, deploy: test, grants: release-candidate}\n", "")
 	shop.shipFirst()
 	l := p.newLoad("shop.localhost", reading)

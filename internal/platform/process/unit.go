@@ -53,7 +53,6 @@ TimeoutStopSec=60
 KillMode=process
 # A job that is killed for want of memory is not the end of the agent.
 OOMPolicy=continue
-OOMScoreAdjust=-250
 TasksMax=infinity
 LimitNOFILE=1048576
 UMask=0077
