@@ -1,5 +1,3 @@
-//go:build linux
-
 package e2e
 
 import (
@@ -20,43 +18,6 @@ import (
 	"github.com/andon-cd/andon/internal/platform/docker/dockertest"
 )
 
-// containerPipeline changes the shop's pipeline so that its copies run in containers too: they
-// have nothing but the artifact. OWNER lets the reaper find them.
-func containerPipeline(p *plant) []string {
-	return []string{
-		"command: [" + shopd(p.t) + "]", "command: [./shopd]\n  env: {OWNER: " + p.home + "}",
-	}
-}
-
-// newShopInContainers returns a shop whose artifact holds its program.
-func (p *plant) newShopInContainers() *repository {
-	p.t.Helper()
-	r := p.newRepository("shop")
-	r.commit("Open the shop", files{
-		"andon.yaml": p.pipeline(containerPipeline(p)...), "files/answer.txt": "hello 1\n",
-		"test.sh": "cp " + shopd(p.t) + " files/shopd\n",
-	})
-	return r
-}
-
-// dockerHost returns an Engine of the test's own; a test without one is skipped.
-func dockerHost(t *testing.T, flags ...string) *dockertest.Engine {
-	t.Helper()
-	if why := dockertest.Missing(); why != "" {
-		t.Skip(why)
-	}
-	e, err := dockertest.Start(filepath.Join(newHome(t), "engine"), flags...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := e.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return e
-}
-
 // place returns one service in one environment, with its copies.
 func (p *plant) place(service, environment string) api.PlaceDetail {
 	p.t.Helper()
@@ -67,14 +28,6 @@ func (p *plant) place(service, environment string) api.PlaceDetail {
 	}
 	p.t.Fatalf("%s has no place %s", service, environment)
 	return api.PlaceDetail{}
-}
-
-// sweepEngines ends what a run that was killed has left of its Engines.
-func sweepEngines(dir string) {
-	engines, _ := filepath.Glob(filepath.Join(dir, "h*", "engine"))
-	for _, engine := range engines {
-		dockertest.Sweep(engine)
-	}
 }
 
 // A contained is a container as an Engine shows it.
@@ -124,10 +77,10 @@ func sameContainers(t *testing.T, e *dockertest.Engine, environment string, want
 // Engine that has live-restore are not noticed.
 func TestDocker_VersionsGoToContainersAndNobodyNotices(t *testing.T) {
 	t.Parallel()
-	engine := dockerHost(t, "--live-restore")
+	engine := newEngine(t, "--live-restore")
 	p := startPlant(t, "--docker", engine.Socket())
 	p.production("platform: docker\nlimits: {memory: 256MiB, cpu: 2, processes: 300}\n")
-	shop := p.newShopInContainers()
+	shop := p.newContainedShop()
 	first := shop.shipFirst()
 	p.answers("shop.localhost", "hello 1\n")
 	before := containers(t, engine, "production")
@@ -188,10 +141,10 @@ func TestDocker_VersionsGoToContainersAndNobodyNotices(t *testing.T) {
 // deployment.
 func TestDocker_CopiesComeBackWithAnEngineThatEndsThem(t *testing.T) {
 	t.Parallel()
-	engine := dockerHost(t)
+	engine := newEngine(t)
 	p := startPlant(t, "--docker", engine.Socket())
 	p.production("platform: docker\n")
-	shop := p.newShopInContainers()
+	shop := p.newContainedShop()
 	version := shop.shipFirst()
 	if err := engine.End(); err != nil {
 		t.Fatal(err)
@@ -228,10 +181,10 @@ func TestDocker_CopiesComeBackWithAnEngineThatEndsThem(t *testing.T) {
 // when it goes back, and none of the old ones stays.
 func TestDocker_ReplaceMakesEveryInstanceAnew(t *testing.T) {
 	t.Parallel()
-	engine := dockerHost(t)
+	engine := newEngine(t)
 	p := startPlant(t, "--docker", engine.Socket())
 	p.production("platform: docker\nstrategy: replace\n")
-	shop := p.newShopInContainers()
+	shop := p.newContainedShop()
 	shop.shipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 	seen := map[string]bool{}

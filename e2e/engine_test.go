@@ -2,65 +2,53 @@ package e2e
 
 import (
 	"errors"
-	"fmt"
-	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
-	"syscall"
 	"testing"
-	"time"
+
+	"github.com/andon-cd/andon/internal/platform/docker/dockertest"
 )
 
-// startEngine starts a Docker Engine of the test's own, with no network, and returns its socket; or
-// why there is none.
-func startEngine(t *testing.T) (socket string, err error) {
+// startEngine starts a Docker Engine of the test's own, with no network, or says why there is none.
+func startEngine(t *testing.T, flags ...string) (*dockertest.Engine, error) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		return "", errors.New("only root can start a Docker Engine")
+	if why := dockertest.Missing(); why != "" {
+		return nil, errors.New(why)
 	}
-	if _, err := exec.LookPath("dockerd"); err != nil {
-		return "", fmt.Errorf("%w: scripts/setup installs it", err)
-	}
-	dir := newHome(t)
-	socket = filepath.Join(dir, "engine.sock")
-	log, err := os.Create(filepath.Join(dir, "engine.log"))
+	e, err := dockertest.Start(filepath.Join(newHome(t), "engine"), flags...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine := exec.Command("dockerd",
-		"--data-root", filepath.Join(dir, "root"), "--exec-root", filepath.Join(dir, "exec"),
-		"--pidfile", filepath.Join(dir, "pid"), "--host", "unix://"+socket,
-		"--bridge", "none", "--iptables=false", "--ip6tables=false")
-	engine.Stdout, engine.Stderr = log, log
-	engine.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	began, ended := make(chan error), make(chan struct{})
-	go func() {
-		runtime.LockOSThread() // whose end would be taken for the test's
-		defer log.Close()
-		defer close(ended)
-		began <- engine.Start()
-		_ = engine.Wait() // how it ended is in its log
-	}()
-	if err := <-began; err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
-		_ = engine.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-ended:
-		case <-time.After(time.Minute):
-			t.Error("dockerd goes on a minute after SIGTERM")
+		if err := e.Stop(); err != nil {
+			t.Error(err)
 		}
-		unmount(filepath.Join(dir, "root"))
 	})
-	until(t, time.Minute, "dockerd answers", func() error {
-		conn, err := net.Dial("unix", socket)
-		if err == nil {
-			return conn.Close()
-		}
-		return err
-	})
-	return socket, nil
+	return e, nil
+}
+
+// newEngine is startEngine for a test that is skipped without one.
+func newEngine(t *testing.T, flags ...string) *dockertest.Engine {
+	t.Helper()
+	e, err := startEngine(t, flags...)
+	if err != nil {
+		t.Skip(err)
+	}
+	return e
+}
+
+// sweepEngines ends what a run that was killed has left of its Engines.
+func sweepEngines(dir string) {
+	engines, _ := filepath.Glob(filepath.Join(dir, "h*", "engine"))
+	for _, engine := range engines {
+		dockertest.Sweep(engine)
+	}
+}
+
+// newContainedShop is newShop with a program that a container has, too. OWNER lets the reaper find
+// its containers.
+func (p *plant) newContainedShop(edits ...string) *repository {
+	p.t.Helper()
+	return p.newShop(append(edits,
+		"command: ["+shopd(p.t)+"]", "command: [./shopd]\n  env: {OWNER: "+p.home+"}",
+		"steps: [sh ./test.sh]", "steps: [\"cp "+shopd(p.t)+" files/shopd\"]")...)
 }

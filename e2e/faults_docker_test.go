@@ -2,37 +2,10 @@ package e2e
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/andon-cd/andon/internal/platform/docker/dockertest"
 )
-
-// newEngine starts a Docker Engine of the test's own.
-func newEngine(t *testing.T, flags ...string) *dockertest.Engine {
-	t.Helper()
-	if why := dockertest.Missing(); why != "" {
-		t.Skip(why)
-	}
-	e, err := dockertest.Start(filepath.Join(newHome(t), "engine"), flags...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := e.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return e
-}
-
-// newContainedShop is newShop with a program that a container has, too.
-func (p *plant) newContainedShop(edits ...string) *repository {
-	p.t.Helper()
-	return p.newShop(append(edits, "command: ["+shopd(p.t)+"]", "command: [./shopd]", "steps: [sh ./test.sh]", "steps: [\"cp "+shopd(p.t)+" files/shopd\"]")...)
-}
 
 // TestFault_DockerRestarted: an engine that keeps its containers, as live-restore says, costs no
 // request. One that ends them is as a host that is cut off, for as long as it is away: lost are the

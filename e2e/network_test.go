@@ -12,8 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // namespacesFile lists the network namespaces of a run, which its reaper removes if it could not.
@@ -144,7 +142,7 @@ func (s station) dial(ctx context.Context, network, address string) (conn net.Co
 	go func() {
 		defer close(dialled)
 		runtime.LockOSThread() // and never unlocked: the thread ends, as it is of another network
-		if err = unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); err == nil {
+		if err = enterNetwork(there); err == nil {
 			conn, err = (&net.Dialer{}).DialContext(ctx, network, address)
 		}
 	}()
