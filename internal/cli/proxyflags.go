@@ -7,33 +7,38 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/andon-cd/andon/internal/server"
 	"github.com/andon-cd/andon/internal/traffic/haproxy"
 	"github.com/andon-cd/andon/internal/traffic/proxy"
 )
 
-// proxyFlags say what moves the requests of a host, and how it is kept. Those after the first three
+// proxyFlags say what moves the requests of a host, and how it is kept. Those after the HAProxy's
 // are for the built-in proxy.
 type proxyFlags struct {
-	Traffic       string   `default:"proxy" placeholder:"DRIVER" help:"What moves requests to the copies: proxy, the built-in one, or haproxy; haproxy=FILE names the program. (default ${default})"`
-	Copies        int      `name:"haproxy-copies" placeholder:"N" help:"How many copies of one service HAProxy can send requests to. (default 16)"`
-	Backends      int      `name:"haproxy-backends" placeholder:"N" help:"How many routes HAProxy has, each with those of its older states in which requests are still in flight. (default 128)"`
-	TLSProxy      string   `name:"tls-proxy" placeholder:"ADDR" help:"Where the services answer by HTTPS, as in :443. It needs --cert and --key, or --acme-email."`
-	Cert          string   `placeholder:"FILE" help:"The certificate for HTTPS, with those that lead to its authority (PEM). It is read again when it changes."`
-	Key           string   `placeholder:"FILE" help:"The key of the certificate (PEM)."`
-	ACMEEmail     string   `name:"acme-email" placeholder:"ADDRESS" help:"Get certificates for the host names of the routes from an authority, which may write to this address. Its terms are agreed to."`
-	ACMECA        string   `name:"acme-ca" placeholder:"URL" help:"The authority's ACME directory. (default: Let's Encrypt)"`
-	ACMERoot      string   `name:"acme-ca-root" placeholder:"FILE" help:"What signs for the authority's own HTTPS (PEM), if the system does not know it."`
-	RedirectHTTPS bool     `name:"redirect-https" help:"Send clients that come by HTTP to HTTPS."`
-	TrustedProxy  []string `name:"trusted-proxy" placeholder:"CIDR" help:"Believe what the proxies of this network say of their clients (X-Forwarded-*, Forwarded). May be repeated."`
-	ClientLimit   int      `name:"client-connections" placeholder:"N" help:"How many connections one client may have at a time. (default 2500)"`
-	AccessLog     bool     `name:"access-log" help:"Write a line for each request to access.log in the proxy's directory."`
+	Traffic       string        `default:"proxy" placeholder:"DRIVER" help:"What moves requests to the copies: proxy, the built-in one, or haproxy; haproxy=FILE names the program. (default ${default})"`
+	Copies        int           `name:"haproxy-copies" placeholder:"N" help:"How many copies of one service HAProxy can send requests to. (default 16)"`
+	Backends      int           `name:"haproxy-backends" placeholder:"N" help:"How many routes HAProxy has, each with those of its older states in which requests are still in flight. (default 128)"`
+	TLSProxy      string        `name:"tls-proxy" placeholder:"ADDR" help:"Where the services answer by HTTPS, as in :443. It needs --cert and --key, or --acme-email."`
+	Cert          string        `placeholder:"FILE" help:"The certificate for HTTPS, with those that lead to its authority (PEM). It is read again when it changes."`
+	Key           string        `placeholder:"FILE" help:"The key of the certificate (PEM)."`
+	ACMEEmail     string        `name:"acme-email" placeholder:"ADDRESS" help:"Get certificates for the host names of the routes from an authority, which may write to this address. Its terms are agreed to."`
+	ACMECA        string        `name:"acme-ca" placeholder:"URL" help:"The authority's ACME directory. (default: Let's Encrypt)"`
+	ACMERoot      string        `name:"acme-ca-root" placeholder:"FILE" help:"What signs for the authority's own HTTPS (PEM), if the system does not know it."`
+	RedirectHTTPS bool          `name:"redirect-https" help:"Send clients that come by HTTP to HTTPS."`
+	TrustedProxy  []string      `name:"trusted-proxy" placeholder:"CIDR" help:"Believe what the proxies of this network say of their clients (X-Forwarded-*, Forwarded). May be repeated."`
+	ClientLimit   int           `name:"client-connections" placeholder:"N" help:"How many connections one client may have at a time. (default 2500)"`
+	ClientPause   time.Duration `name:"client-pause" placeholder:"TIME" help:"How long a client may pause while it sends a body or takes an answer. (default 2m)"`
+	AccessLog     bool          `name:"access-log" help:"Write a line for each request to access.log in the proxy's directory."`
 }
 
 // settings returns what the flags say, with absolute paths: the proxy has a directory of its own.
 func (f *proxyFlags) settings() (s proxy.Settings, err error) {
-	s = proxy.Settings{ClientConnections: f.ClientLimit, Redirect: f.RedirectHTTPS, AccessLog: f.AccessLog}
+	if f.ClientPause < 0 || f.ClientPause > 0 && f.ClientPause < time.Second {
+		return s, usage("--client-pause is too short", "Give clients a second at least, as in --client-pause 30s.")
+	}
+	s = proxy.Settings{ClientConnections: f.ClientLimit, ClientPause: f.ClientPause, Redirect: f.RedirectHTTPS, AccessLog: f.AccessLog}
 	root := ""
 	for _, file := range []struct {
 		from string
@@ -84,7 +89,7 @@ func (f *proxyFlags) onlyBuiltIn() string {
 	}{
 		{"--tls-proxy", f.TLSProxy != ""}, {"--cert", f.Cert != ""}, {"--key", f.Key != ""}, {"--acme-email", f.ACMEEmail != ""},
 		{"--acme-ca", f.ACMECA != ""}, {"--acme-ca-root", f.ACMERoot != ""}, {"--redirect-https", f.RedirectHTTPS},
-		{"--trusted-proxy", len(f.TrustedProxy) > 0}, {"--client-connections", f.ClientLimit != 0}, {"--access-log", f.AccessLog},
+		{"--trusted-proxy", len(f.TrustedProxy) > 0}, {"--client-connections", f.ClientLimit != 0}, {"--client-pause", f.ClientPause != 0}, {"--access-log", f.AccessLog},
 	} {
 		if flag.given {
 			return flag.name

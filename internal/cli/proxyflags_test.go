@@ -3,16 +3,17 @@ package cli
 import (
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 func TestProxyFlags_BecomeSettings(t *testing.T) {
 	f := proxyFlags{TLSProxy: ":443", Cert: "cert.pem", Key: "/key.pem", ACMEEmail: "a@b", ACMERoot: "root.pem", RedirectHTTPS: true,
-		TrustedProxy: []string{"10.1.2.3/8", "192.0.2.1", "2001:db8::1"}, ClientLimit: 7, AccessLog: true}
+		ClientPause: 30 * time.Second, TrustedProxy: []string{"10.1.2.3/8", "192.0.2.1", "2001:db8::1"}, ClientLimit: 7, AccessLog: true}
 	s, err := f.settings()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !filepath.IsAbs(s.CertFile) || s.KeyFile != "/key.pem" || !filepath.IsAbs(s.ACME.Root) || s.ACME.Email != "a@b" || !s.Redirect || !s.AccessLog || s.ClientConnections != 7 {
+	if !filepath.IsAbs(s.CertFile) || s.KeyFile != "/key.pem" || !filepath.IsAbs(s.ACME.Root) || s.ACME.Email != "a@b" || !s.Redirect || !s.AccessLog || s.ClientConnections != 7 || s.ClientPause != 30*time.Second {
 		t.Errorf("settings %+v", s)
 	}
 	for i, want := range []string{"10.0.0.0/8", "192.0.2.1/32", "2001:db8::1/128"} {
@@ -32,6 +33,7 @@ func TestProxyFlags_BecomeSettings(t *testing.T) {
 		}
 	}
 	for name, bad := range map[string]proxyFlags{
+		"a pause that nobody can keep": {ClientPause: time.Millisecond},
 		"no network":                   {TrustedProxy: []string{"10.0.0.0/99"}},
 		"a certificate for nobody":     {Cert: "cert.pem", Key: "key.pem"},
 		"an authority for nobody":      {ACMEEmail: "a@b"},

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -83,6 +84,15 @@ func TestProxy_EndsClientsThatAreSlowOnPurpose(t *testing.T) {
 				return len(st.server.admit.clients) == 0
 			})
 		})
+	}
+}
+
+func TestNewServer_TakesThePauseOfItsSettings(t *testing.T) {
+	for given, want := range map[time.Duration]time.Duration{0: usual.stall, 7 * time.Second: 7 * time.Second} {
+		s := newServer(t.TempDir(), Settings{ClientPause: given}, nil, slog.New(slog.DiscardHandler), func() {})
+		if s.limits.stall != want {
+			t.Errorf("with a pause of %s, clients may take %s", given, s.limits.stall)
+		}
 	}
 }
 

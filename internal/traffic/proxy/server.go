@@ -64,6 +64,9 @@ func newServer(dir string, config Settings, ledgers *ledgers, slogger *slog.Logg
 	if config.limits != nil {
 		s.limits = *config.limits
 	}
+	if config.ClientPause > 0 {
+		s.limits.stall = config.ClientPause
+	}
 	var err error
 	if s.stickyKey, err = loadStickyKey(dir); err != nil {
 		slogger.Error("the key of the cookies cannot be kept: they lead nowhere once this proxy ends", "error", err)

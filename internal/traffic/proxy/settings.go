@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"net/netip"
+	"time"
 )
 
 // Settings are what a proxy process is told once, when it begins to serve. A proxy with other
@@ -17,6 +18,9 @@ type Settings struct {
 	// ClientConnections is how many connections one client may have at a time: an IPv4 address, or
 	// a /64 of IPv6. Trusted proxies may have any number. 0: 2,500.
 	ClientConnections int `json:"client_connections,omitempty"`
+	// ClientPause is how long a client may send nothing of a body, or take nothing of an answer, before
+	// its connection ends. 0: two minutes.
+	ClientPause time.Duration `json:"client_pause_ns,omitempty"`
 	// CertFile and KeyFile are PEM files with the certificate of the TLS listeners and its key. They
 	// are read again when they change. Empty: there are only the certificates of ACME.
 	CertFile string `json:"cert_file,omitempty"`
