@@ -19,7 +19,7 @@ func TestFault_AgentKilled(t *testing.T) {
 	p := startPlant(t)
 	one, two := p.startHost("one", station{}), p.startHost("two", station{})
 	p.production("hosts: {names: [one, two]}\nedge: {names: [local]}\n")
-	shop := p.newShop()
+	shop := p.newShop(patient()...)
 	shop.shipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 	before := one.copies("production")
@@ -68,7 +68,7 @@ func TestFault_AgentKilledDuringADeployment(t *testing.T) {
 	p := startPlant(t)
 	one, two := p.startHost("one", station{}), p.startHost("two", station{})
 	p.production("hosts: {names: [one, two]}\nedge: {names: [local]}\nsoak: 2s\n")
-	shop := p.newShop()
+	shop := p.newShop(patient()...)
 	shop.shipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 	step := func(version int64, want api.DeploymentStep) {

@@ -18,7 +18,7 @@ func TestFault_DiskFullOnOneHost(t *testing.T) {
 	smallDisk(t, one.data, "24m", one.end)
 	one.start()
 	p.production("hosts: {names: [one, two]}\nedge: {names: [local]}\n")
-	shop := p.newShop()
+	shop := p.newShop(patient()...)
 	first := shop.shipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 	before := one.copies("production")

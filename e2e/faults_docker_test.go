@@ -18,7 +18,7 @@ func TestFault_DockerRestarted(t *testing.T) {
 	one := p.startHost("one", station{}, "--docker", keeps.Socket())
 	p.startHost("two", station{}, "--docker", ends.Socket())
 	p.production("platform: docker\nhosts: {names: [one, two]}\nedge: {names: [local]}\n")
-	shop := p.newContainedShop()
+	shop := p.newContainedShop(patient()...)
 	shop.shipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 	waitForRequests(t, l, 100)
@@ -40,7 +40,7 @@ func TestFault_DockerRestarted(t *testing.T) {
 	if err := keeps.Start(); err != nil {
 		t.Fatal(err)
 	}
-	healthy("both copies are in traffic", 2, 30*time.Second)
+	healthy("both copies are in traffic", 2, time.Minute)
 	l.intact()
 
 	if err := ends.End(); err != nil {
@@ -50,7 +50,7 @@ func TestFault_DockerRestarted(t *testing.T) {
 	p.andon("status").wants(t, done, "andon status").says(t, "1 of 2 healthy")
 	shop.commit("Without an engine", files{"files/answer.txt": "hello 2\n"})
 	second := shop.push()
-	until(t, 30*time.Second, "the deployment says what it waits for", func() error {
+	until(t, 90*time.Second, "the deployment says what it waits for", func() error {
 		if r := p.andon("why", "shop"); !strings.Contains(r.out, "container engine at "+ends.Socket()+" does not answer") {
 			return fmt.Errorf("%s", r)
 		}
@@ -61,7 +61,7 @@ func TestFault_DockerRestarted(t *testing.T) {
 	}
 	p.wait(shop.at(second), "live:production")
 	p.idle(time.Minute)
-	healthy("both copies are in traffic", 2, 30*time.Second)
+	healthy("both copies are in traffic", 2, time.Minute)
 	l.stop()
 	l.lostOnly(customers, "POST /order", "502")
 }
@@ -73,7 +73,7 @@ func TestFault_ImageCorrupt(t *testing.T) {
 	p := startPlant(t, "--docker", "none")
 	p.startHost("one", station{}, "--docker", engine.Socket())
 	p.production("platform: docker\nhosts: {names: [one]}\nedge: {names: [local]}\n")
-	shop := p.newContainedShop("{name: production,", "{name: production, approval: {},")
+	shop := p.newContainedShop(patient("{name: production,", "{name: production, approval: {},")...)
 	approve := func(version int64) {
 		t.Helper()
 		p.wait(shop.at(version), "certified")

@@ -53,7 +53,7 @@ func TestFault_RegistryUnreachable(t *testing.T) {
 	one.start()
 	two := p.startHost("two", station{})
 	p.production("hosts: {names: [one, two]}\nedge: {names: [local]}\n")
-	shop := p.newShop("interval: 200ms", "interval: 200ms, start: 15s")
+	shop := p.newShop("interval: 200ms", "interval: 200ms, timeout: 5s, start: 15s")
 	first := shop.shipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 
@@ -100,7 +100,7 @@ func TestFault_ArtifactCorrupt(t *testing.T) {
 	p := startPlant(t)
 	one := p.startHost("one", station{})
 	p.production("hosts: {names: [one]}\nedge: {names: [local]}\n")
-	shop := p.newShop("{name: production,", "{name: production, approval: {},")
+	shop := p.newShop(patient("{name: production,", "{name: production, approval: {},")...)
 	approve := func(version int64) {
 		t.Helper()
 		p.wait(shop.at(version), "certified")

@@ -221,3 +221,8 @@ func (p *plant) idleBut(t *testing.T, away string, limit time.Duration) {
 		return nil
 	})
 }
+
+// patient makes probes of the shop wait for longer, on a busy machine, where a test is not about them.
+func patient(edits ...string) []string {
+	return append(edits, "interval: 200ms", "interval: 200ms, timeout: 5s")
+}
