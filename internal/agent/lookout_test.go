@@ -98,3 +98,44 @@ func TestRouter_HostThatIsNoEdgeKeepsNoRoute(t *testing.T) {
 		w.wantTargets()
 	})
 }
+
+func TestLookout_CopiesKeepTheTrafficUntilTheHostHasReachedThoseThatAreToHaveIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		old, next := copyOf("g1", 0), copyOf("g2", 0)
+		old.Agent, next.Agent = "web-2", "web-2"
+		w.probes("192.0.2.2:20001", nil)
+		w.probes("192.0.2.2:20002", errors.New("connection refused"))
+		at := map[andon.InstanceID]string{old.ID: "192.0.2.2:20001", next.ID: "192.0.2.2:20002"}
+		route := func(generation int64, copies []andon.Copy, to andon.InstanceID) {
+			d := desired(generation, copies, to)
+			d.Route.Edges = []andon.AgentName{"local"}
+			w.plant.setFar(at, d)
+		}
+		route(1, []andon.Copy{old}, old.ID)
+		w.agent()
+		after(time.Second)
+		route(2, []andon.Copy{old, next}, old.ID)
+		after(time.Minute)
+		w.wantTargets(old.ID)
+		// The copy is well now, as its own agent found, and this host will at its next probe.
+		w.probes("192.0.2.2:20002", nil)
+		route(3, []andon.Copy{old, next}, next.ID)
+		after(10 * time.Millisecond)
+		w.wantTargets(old.ID)
+		if r := w.plant.route(); r.Generation != 3 {
+			t.Errorf("the server was told of the route %+v", r)
+		}
+		after(next.Spec.Health.Interval)
+		w.wantTargets(next.ID)
+		for _, routes := range w.traffic.changes()[2:] {
+			if len(routes) == 1 && len(routes[0].Targets) == 0 {
+				t.Errorf("nobody took requests: %+v", routes)
+			}
+		}
+		// A copy that was reached and is not well any more does not bring the old ones back.
+		w.probes("192.0.2.2:20002", errors.New("no answer in time"))
+		after(2 * next.Spec.Health.Interval)
+		w.wantTargets()
+	})
+}

@@ -84,6 +84,7 @@ func (r *router) route(ctx context.Context, desired []andon.Desired) bool {
 	copies, _ := r.agent.board.show()
 	r.agent.lookout.states(copies)
 	routes := routesFor(r.agent.config.Name, desired, copies)
+	handOver(r.agent.config.Name, routes, r.applied, desired, copies)
 	r.linger.extend(routes, r.applied, desired, state, time.Now())
 	if !r.known || !reflect.DeepEqual(routes, r.applied) || !follows(state, routes) {
 		apply, cancel := context.WithTimeout(ctx, traffic.ApplyTimeout)

@@ -232,11 +232,6 @@ func (v *view) unserved(agent andon.AgentName) (string, time.Time) {
 	if rs == nil || rs.Generation < v.RouteGeneration {
 		return fmt.Sprintf("agent %s has not attested the new route yet", agent), v.routeSince()
 	}
-	for _, id := range rs.Targets {
-		if !v.Desired.Routed(id) {
-			return fmt.Sprintf("agent %s still sends requests to %s", agent, id), v.routeSince()
-		}
-	}
 	for _, c := range v.Desired.Copies {
 		far := c.Agent != agent
 		if far && (len(v.Desired.Route.Edges) == 0 || v.lost(c)) {
@@ -250,6 +245,11 @@ func (v *view) unserved(agent andon.AgentName) (string, time.Time) {
 			why += fmt.Sprintf(": it may not reach the host of agent %s", c.Agent)
 		}
 		return why, v.latest(v.routeSince(), v.record(c.ID).Since)
+	}
+	for _, id := range rs.Targets {
+		if !v.Desired.Routed(id) {
+			return fmt.Sprintf("agent %s still sends requests to %s", agent, id), v.routeSince()
+		}
 	}
 	return "", time.Time{}
 }
