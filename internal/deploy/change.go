@@ -6,17 +6,30 @@ import (
 	"github.com/andon-cd/andon/internal/andon"
 )
 
-// place returns a Desired with n more copies of the group. An ID is free when no copy of that
-// name is desired or attested, so a copy that has not stopped yet is never mistaken for a new one.
+// place returns a Desired with n more copies of the group, each on the plan's agent that has the
+// fewest of them, the first named among equals: from nothing in turn, and where some are missing,
+// where they were. An ID is free when no copy of that name is desired or attested, so a copy that
+// has not stopped yet is never mistaken for a new one.
 func (v *view) place(n int) *andon.Desired {
 	d := v.Desired.Clone()
+	has := map[andon.AgentName]int{}
+	for _, c := range v.ours {
+		has[c.Agent]++
+	}
 	for i := 0; n > 0; i++ {
 		id := andon.NewInstanceID(v.group, i)
 		if _, taken := d.Copy(id); taken || v.Copies[id] != nil {
 			continue
 		}
+		agent := v.Plan.Agents[0]
+		for _, other := range v.Plan.Agents[1:] {
+			if has[other] < has[agent] {
+				agent = other
+			}
+		}
+		has[agent]++
 		d.Copies = append(d.Copies, andon.Copy{
-			ID: id, Group: v.group, Agent: v.Plan.Agents[i%len(v.Plan.Agents)],
+			ID: id, Group: v.group, Agent: agent,
 			Version: v.release.Version, Artifact: v.release.Artifact,
 			Config: v.release.Config, Spec: v.release.Spec,
 		})

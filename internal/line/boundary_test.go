@@ -52,11 +52,12 @@ func stateHash(t testing.TB, p *Place) string {
 	}
 	state := struct {
 		Hosts  []string
+		Edges  []andon.AgentName
 		Copies []string
 	}{}
 	weights := map[andon.InstanceID]int{}
 	if r := p.Desired.Route; r != nil {
-		state.Hosts = r.Hosts
+		state.Hosts, state.Edges = r.Hosts, r.Edges
 		for _, target := range r.Targets {
 			weights[target.Instance] = target.Weight
 		}
@@ -80,9 +81,28 @@ func stateHash(t testing.TB, p *Place) string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// A ground is what deployments run on: how many agents have copies, and how many others are edges.
+type ground struct{ hosts, edges int }
+
+// grounds are those that make a difference to the steps: the agent in the server's process alone;
+// several hosts whose proxies have their own copies; and hosts behind edges.
+var grounds = []ground{{}, {hosts: 3}, {hosts: 2, edges: 2}}
+
+func (g ground) String() string { return fmt.Sprintf("hosts=%d,edges=%d", g.hosts, g.edges) }
+
+// lay connects the agents of a ground.
+func (g ground) lay(p *plant) {
+	for i := range g.hosts {
+		p.world.label(andon.AgentName(fmt.Sprint("web-", i)), andon.LabelEnvironment, "production")
+	}
+	for i := range g.edges {
+		p.world.label(andon.AgentName(fmt.Sprint("edge-", i)), andon.LabelRole, andon.RoleEdge)
+	}
+}
+
 // deploying is a plant whose production is about to get version 3, with what production was when 1
 // and 2 were live.
-func deploying(t testing.TB, r andon.Rollout, worker bool) (*plant, map[andon.VersionNumber]string) {
+func deploying(t testing.TB, r andon.Rollout, worker bool, on ground) (*plant, map[andon.VersionNumber]string) {
 	p := newPlant(t)
 	if worker {
 		p.pipe.Run.Port, p.pipe.Smoke = 0, nil
@@ -90,6 +110,7 @@ func deploying(t testing.TB, r andon.Rollout, worker bool) (*plant, map[andon.Ve
 	p.pipe.Run.Instances = 3
 	p.pipe.Stages = p.pipe.Stages[2:] // production alone
 	p.must(CreatePlant{Environments: []andon.Environment{{Name: "production", Rollout: r, Hosts: "{service}.localhost"}}})
+	on.lay(p)
 	hashes := map[andon.VersionNumber]string{}
 	for n, name := range []string{"a", "b"} {
 		p.Push(name)
@@ -104,71 +125,107 @@ func deploying(t testing.TB, r andon.Rollout, worker bool) (*plant, map[andon.Ve
 
 // TestRollback_AtEveryBoundaryOfEveryStrategy goes to each point between two steps of a
 // deployment, of the world or of the line, and asks there to go back: what should be in the end
-// is exactly what was recorded when the wanted version was live.
+// is exactly what was recorded when the wanted version was live. It does so for each strategy, on
+// each ground, with services that have a route and such that have none.
 func TestRollback_AtEveryBoundaryOfEveryStrategy(t *testing.T) {
+	tried := map[andon.Strategy]bool{}
 	for name, r := range rollouts {
+		tried[r.Strategy] = true
 		for what, want := range wants {
 			for _, worker := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s/%s/worker=%t", name, what, worker), func(t *testing.T) {
-					t.Parallel()
-					boundaries := 0
-					for done := false; !done; boundaries++ {
-						p, hashes := deploying(t, r, worker)
-						for range boundaries {
-							p.world.step()
+				for _, on := range grounds {
+					t.Run(fmt.Sprintf("%s/%s/worker=%t/%s", name, what, worker, on), func(t *testing.T) {
+						t.Parallel()
+						steps := map[andon.DeploymentStep]bool{}
+						boundaries := 0
+						for done := false; !done; boundaries++ {
+							p, hashes := deploying(t, r, worker, on)
+							for range boundaries {
+								p.world.step()
+							}
+							place := p.place("production")
+							done = place.Active == nil // the boundary behind the last step
+							if done && !want.over {
+								break
+							}
+							at := fmt.Sprintf("boundary %d", boundaries)
+							if d := place.Active; d != nil {
+								steps[d.Step] = true
+								at += ", " + string(d.Step)
+							}
+							p.must(want.ask(p))
+							p.Settle()
+							if got := stateHash(t, p.place("production")); got != hashes[want.back] || p.Live("production") != want.back {
+								t.Fatalf("%s: %d is live, state %s, want %d as it was: %s", at, p.Live("production"), got, want.back, hashes[want.back])
+							}
 						}
-						place := p.place("production")
-						done = place.Active == nil // the boundary behind the last step
-						if done && !want.over {
-							break
+						for _, must := range through(r, worker) {
+							if !steps[must] {
+								t.Errorf("no boundary of %s among %v", must, steps)
+							}
 						}
-						at := fmt.Sprintf("boundary %d", boundaries)
-						if d := place.Active; d != nil {
-							at += ", " + string(d.Step)
+						if boundaries < 10 {
+							t.Errorf("there are %d boundaries only", boundaries)
 						}
-						p.must(want.ask(p))
-						p.Settle()
-						if got := stateHash(t, p.place("production")); got != hashes[want.back] || p.Live("production") != want.back {
-							t.Fatalf("%s: %d is live, state %s, want %d as it was: %s", at, p.Live("production"), got, want.back, hashes[want.back])
-						}
-					}
-					if boundaries < 10 {
-						t.Errorf("there are %d boundaries only", boundaries)
-					}
-					t.Logf("%d boundaries", boundaries)
-				})
+					})
+				}
 			}
+		}
+	}
+	for _, s := range andon.Strategies() {
+		if !tried[s] {
+			t.Errorf("strategy %s is not tried", s)
 		}
 	}
 }
 
-// TestAbort_AtEveryBoundaryOfARollback goes to each point of a rollback and takes that back: what
-// was there before is there again.
+// through returns the steps that a deployment certainly comes to.
+func through(r andon.Rollout, worker bool) []andon.DeploymentStep {
+	steps := []andon.DeploymentStep{andon.StepPlacing}
+	if !worker {
+		steps = append(steps, andon.StepSmoking, andon.StepSwitching)
+		if len(r.Canary) > 0 {
+			steps = append(steps, andon.StepPausing)
+		}
+	}
+	if r.Soak > 0 {
+		steps = append(steps, andon.StepSoaking)
+	}
+	return steps
+}
+
+// TestAbort_AtEveryBoundaryOfARollback goes to each point of a rollback, to a group that was kept
+// warm where there is one, and takes that back: what was there before is there again.
 func TestAbort_AtEveryBoundaryOfARollback(t *testing.T) {
 	for name, r := range rollouts {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for boundary := 0; ; boundary++ {
-				p, _ := deploying(t, r, false)
-				p.Until("c is live", func() bool { return p.Live("production") == 3 })
-				before := stateHash(t, p.place("production"))
-				p.must(Rollback{Place: production})
-				for range boundary {
-					p.world.step()
-				}
-				d := p.place("production").Active
-				if d == nil {
-					if boundary < 10 {
-						t.Errorf("there are %d boundaries only", boundary)
+		for _, on := range grounds {
+			t.Run(name+"/"+on.String(), func(t *testing.T) {
+				t.Parallel()
+				for boundary := 0; ; boundary++ {
+					p, _ := deploying(t, r, false, on)
+					p.Until("c is live", func() bool { return p.Live("production") == 3 })
+					before, warm := stateHash(t, p.place("production")), p.place("production").Warm
+					p.must(Rollback{Place: production})
+					if d := p.place("production").Active; warm != nil && d.Plan.Group != warm.Group {
+						t.Fatalf("the group that was kept warm, %s, is not used again, but %s", warm.Group, d.Plan.Group)
 					}
-					return
+					for range boundary {
+						p.world.step()
+					}
+					d := p.place("production").Active
+					if d == nil {
+						if boundary < 7 {
+							t.Errorf("there are %d boundaries only", boundary)
+						}
+						return
+					}
+					p.must(Cancel{Deployment: d.Plan.ID})
+					p.Settle()
+					if got := stateHash(t, p.place("production")); got != before || p.Live("production") != 3 {
+						t.Fatalf("boundary %d, %s: %d is live, state %s, want 3 as it was: %s", boundary, d.Step, p.Live("production"), got, before)
+					}
 				}
-				p.must(Cancel{Deployment: d.Plan.ID})
-				p.Settle()
-				if got := stateHash(t, p.place("production")); got != before || p.Live("production") != 3 {
-					t.Fatalf("boundary %d, %s: %d is live, state %s, want 3 as it was: %s", boundary, d.Step, p.Live("production"), got, before)
-				}
-			}
-		})
+			})
+		}
 	}
 }
