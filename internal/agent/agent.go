@@ -44,6 +44,8 @@ type Config struct {
 	Address string
 	Probe   Probe        // how health is asked for; nil: over the network
 	Log     *slog.Logger // nil: nothing is logged
+	// Joined says that the host joined the plant: it has a key, and no token.
+	Joined bool
 	// Welcomed is called once, when the server has taken the agent; nil: nobody is told. The
 	// agent gets no work before it returns.
 	Welcomed func()

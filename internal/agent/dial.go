@@ -69,7 +69,7 @@ func Dialer() *net.Dialer {
 // returns an error only when the server refuses it: one that does not answer may do so later.
 func (c *Client) Check(ctx context.Context, name andon.AgentName) error {
 	if err := c.call(ctx, callTimeout, "check", andon.Hello{Agent: name}, nil); err != nil && refused(err) {
-		return notTaken(name, err)
+		return notTaken(name, err, tokenHint(name))
 	}
 	return nil
 }

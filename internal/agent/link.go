@@ -107,7 +107,7 @@ func (a *Agent) connect(ctx context.Context) error {
 			MostTargets: most,
 		})
 		if err != nil && refused(err) && !taken {
-			return notTaken(a.config.Name, err)
+			return notTaken(a.config.Name, err, a.hint())
 		}
 		if err != nil {
 			if kind := andon.KindOf(err); kind != known && ctx.Err() == nil {
@@ -141,22 +141,32 @@ func (a *Agent) connect(ctx context.Context) error {
 }
 
 // notTaken says that the server does not take an agent that it never took.
-func notTaken(name andon.AgentName, err error) error {
+func notTaken(name andon.AgentName, err error, hint string) error {
 	reason := err.Error()
 	if e, ok := errors.AsType[*andon.Error](err); ok {
 		reason = e.Message
 	}
 	return andon.Errorf(andon.KindOf(err), "the server does not take agent %s: %s", name, reason).
-		WithHint(refusalHint, name).Because(err)
+		WithHint("%s", hint).Because(err)
 }
 
-// refusalHint says where an agent's token comes from.
-const refusalHint = "On the server's machine, `andon agent token %s` prints the agent's token; start the agent with that."
+// tokenHint says where an agent's token comes from.
+func tokenHint(name andon.AgentName) string {
+	return fmt.Sprintf("On the server's machine, `andon agent token %s` prints the agent's token; start the agent with that.", name)
+}
+
+// hint says what lets the agent in.
+func (a *Agent) hint() string {
+	if a.config.Joined {
+		return fmt.Sprintf("On the server's machine, `andon host` lists the hosts of the plant; `andon host add %s` lets one in again that was removed.", a.config.Name)
+	}
+	return tokenHint(a.config.Name)
+}
 
 func (a *Agent) logTrouble(err error) {
 	if refused(err) {
 		a.config.Log.Error("the server does not take this agent any more: copies are kept as they should be, nothing new is begun",
-			"agent", a.config.Name, "error", err, "hint", fmt.Sprintf(refusalHint, a.config.Name))
+			"agent", a.config.Name, "error", err, "hint", a.hint())
 		return
 	}
 	a.config.Log.Warn("cannot connect to the server; copies are kept as they should be", "error", err)

@@ -235,6 +235,9 @@ func (a *agents) note(events []andon.Event, s *line.State, now time.Time) {
 			w.epoch, w.over, w.heard, w.hungUp = body.Epoch, false, now, time.Time{}
 			w.wake(event.Seq)
 		case andon.AgentLost:
+			if w := a.byName[body.Agent]; w != nil {
+				close(w.news) // whoever waits for work learns that it has to say hello
+			}
 			delete(a.byName, body.Agent)
 		case andon.TaskLeased:
 			w := a.watch(body.Agent)

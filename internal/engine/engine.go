@@ -44,11 +44,12 @@ type Engine struct {
 	log     *slog.Logger
 	now     func() time.Time
 
-	requests chan request
-	ended    chan struct{} // closed when Run has returned
-	hub      *hub
-	agents   *agents
-	counters *counters
+	requests   chan request
+	ended      chan struct{} // closed when Run has returned
+	hub        *hub
+	agents     *agents
+	admissions *admissions
+	counters   *counters
 
 	// Only the goroutine of Run touches what follows.
 	state        *line.State               // nil: it was ahead of the journal, and must be loaded before anything else
@@ -101,6 +102,7 @@ func Open(ctx context.Context, config Config) (*Engine, error) {
 	}
 	e.hub = newHub(e.head)
 	e.agents = newAgents(config.AgentTimeout)
+	e.admissions = newAdmissions(e.state)
 	e.counters = newCounters()
 	return e, nil
 }
@@ -264,6 +266,7 @@ func (e *Engine) commit(ctx context.Context, events []andon.Event) ([]andon.Even
 
 // tell lets everybody know what was committed.
 func (e *Engine) tell(committed []andon.Event, now time.Time) {
+	e.admissions.note(committed)
 	e.agents.note(committed, e.state, now)
 	e.counters.note(committed)
 	e.hub.publish(committed)

@@ -33,7 +33,12 @@ func (a *API) guard(next http.Handler) http.Handler {
 			a.fail(out, r, andon.Errorf(andon.KindRefused, "the request comes from a page of another site").Because(err))
 			return
 		}
-		if who, ok := a.who(r); ok {
+		who, ok, err := a.who(r)
+		if err != nil {
+			a.refuse(out, r, err)
+			return
+		}
+		if ok {
 			r = r.WithContext(auth.With(r.Context(), who))
 		}
 		if err := a.permit(r); err != nil {

@@ -1,7 +1,7 @@
 package httpapi
 
 import (
-	"context"
+	"crypto/subtle"
 	"encoding/json"
 	"net/http"
 
@@ -70,12 +70,7 @@ func (a *API) renew(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) sign(w http.ResponseWriter, r *http.Request, agent andon.AgentName, request []byte) {
-	plant := ""
-	if err := a.Engine.View(r.Context(), func(s *line.State) { plant = s.Plant }); err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	cert, err := a.Authority.SignAgent(request, plant, agent)
+	cert, err := a.Authority.SignAgent(request, a.Engine.Plant(), agent)
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -83,20 +78,22 @@ func (a *API) sign(w http.ResponseWriter, r *http.Request, agent andon.AgentName
 	writeJSON(w, http.StatusOK, andon.SignedAgent{Certificate: cert, Roots: a.Authority.PEM()})
 }
 
-// admitted reports whether an agent may come in that name: one that joined by its key alone, one
-// that was removed not at all, and one that no host was added by with its token, which key "" is.
-func (a *API) admitted(ctx context.Context, agent andon.AgentName, key string) bool {
-	var known, removed bool
-	var want string
-	err := a.Engine.View(ctx, func(s *line.State) { want, known, removed = s.Admission(agent) })
+// admit refuses an agent that may not come in its name: one that was removed, and one that joined
+// unless it comes with its key. One that no host was added by comes with its token, and key "".
+func (a *API) admit(agent andon.AgentName, key string) error {
+	want, known, removed := a.Engine.Admission(agent)
 	switch {
-	case err != nil || removed:
-		return false
-	case !known:
-		return key == ""
-	default:
-		return want != "" && want == key
+	case removed:
+		return andon.Errorf(andon.KindRefused, "host %s was removed from the plant", agent).
+			WithHint("end what it still runs with `andon down` there; `andon host add %s` lets it in again", agent)
+	case !known && key == "", known && key != "" && subtle.ConstantTimeCompare([]byte(want), []byte(key)) == 1:
+		return nil
+	case key == "":
+		return andon.Errorf(andon.KindRefused, "host %s proves who it is by its key: a token is not enough", agent).
+			WithHint("start its agent as the host joined, without a token")
 	}
+	return andon.Errorf(andon.KindRefused, "the key of host %s is not the one that it joined with", agent).
+		WithHint("if the host was set up anew: andon host remove %s, then andon host add %s", agent, agent)
 }
 
 // certified returns the agent that a connection's certificate is of, and the certificate's key.
@@ -105,11 +102,6 @@ func (a *API) certified(r *http.Request) (agent andon.AgentName, key string, ok 
 		return "", "", false
 	}
 	leaf := r.TLS.VerifiedChains[0][0]
-	named, agent, ok := ca.AgentOf(leaf)
-	if !ok {
-		return "", "", false
-	}
-	plant := ""
-	err := a.Engine.View(r.Context(), func(s *line.State) { plant = s.Plant })
-	return agent, ca.KeyOf(leaf), err == nil && plant == named
+	plant, agent, ok := ca.AgentOf(leaf)
+	return agent, ca.KeyOf(leaf), ok && plant == a.Engine.Plant()
 }

@@ -20,23 +20,23 @@ const (
 )
 
 // who finds out who makes a request: by the certificate of its connection, by its token, or by the
-// session of a browser.
-func (a *API) who(r *http.Request) (auth.Identity, bool) {
+// session of a browser. An error says why an agent that proves who it is may not come in.
+func (a *API) who(r *http.Request) (who auth.Identity, ok bool, err error) {
 	if agent, key, ok := a.certified(r); ok {
-		return auth.Identity{Role: auth.Agent, Agent: agent}, a.admitted(r.Context(), agent, key)
+		return auth.Identity{Role: auth.Agent, Agent: agent}, true, a.admit(agent, key)
 	}
 	if header := r.Header.Get("Authorization"); header != "" {
 		return a.tokenBearer(r, header)
 	}
 	if cookie, err := r.Cookie(sessionCookie); err == nil {
-		return a.Keys.Session(cookie.Value, a.Engine.Now())
+		who, ok = a.Keys.Session(cookie.Value, a.Engine.Now())
 	}
-	return auth.Identity{}, false
+	return who, ok, nil
 }
 
 // tokenBearer finds out whose token a request has. That of an agent is worth nothing once a host of
 // its name was added: that one has a key.
-func (a *API) tokenBearer(r *http.Request, header string) (who auth.Identity, ok bool) {
+func (a *API) tokenBearer(r *http.Request, header string) (who auth.Identity, ok bool, err error) {
 	scheme, token, _ := strings.Cut(header, " ")
 	if strings.EqualFold(scheme, "Bearer") {
 		who, ok = a.Keys.Who(strings.TrimSpace(token))
@@ -44,9 +44,9 @@ func (a *API) tokenBearer(r *http.Request, header string) (who auth.Identity, ok
 		who, ok = a.Keys.Who(password)
 	}
 	if ok && who.Role == auth.Agent {
-		ok = a.admitted(r.Context(), who.Agent, "")
+		err = a.admit(who.Agent, "")
 	}
-	return who, ok
+	return who, ok, err
 }
 
 // permit says who may ask for what. Whoever serves /git/ distinguishes reading from pushing;

@@ -91,7 +91,7 @@ func OpenHost(ctx context.Context, config HostConfig) (*Host, error) {
 		return nil, errors.Join(err, h.closePlatforms(), h.disconnect())
 	}
 	h.Agent, err = agent.New(agent.Config{
-		Name: config.Name, Slots: slots(config.Slots), Labels: config.Labels, Address: config.Address, Build: config.Build, Dir: d.Agent(),
+		Name: config.Name, Joined: config.Identity != nil, Slots: slots(config.Slots), Labels: config.Labels, Address: config.Address, Build: config.Build, Dir: d.Agent(),
 		Plant: plant, Platforms: h.platforms, Traffic: h.Proxy, Runner: run, Log: config.Log,
 		Welcomed: config.Welcomed,
 	})

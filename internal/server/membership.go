@@ -70,9 +70,10 @@ func renew(ctx context.Context, id *ca.Identity, plant *agent.Client, log *slog.
 		if err := renewOnce(ctx, id, plant); err != nil {
 			ends, _ := id.Until()
 			log.Warn("the certificate of this agent could not be renewed; it is tried again", "ends", ends, "error", err)
-			if !sleepUntil(ctx, time.Now().Add(askAgain)) {
-				return
-			}
+		}
+		// Also after a success: to a clock that is wrong, the next certificate may be due at once.
+		if !sleepUntil(ctx, time.Now().Add(askAgain)) {
+			return
 		}
 	}
 }
