@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,7 +54,7 @@ func writePlan(w io.Writer, p api.Plan) {
 	}
 	fmt.Fprintf(w, "\n%s\n%s\n", planWhere(p), planPace(p.Pace))
 	if p.Quarantines > 0 {
-		fmt.Fprintf(w, "Version %d is quarantined: nothing brings it back by itself. The line stands until a later version comes.\n", p.Quarantines)
+		fmt.Fprintf(w, "Version %d will be quarantined: nothing brings it back by itself. The line will stand until a later version comes.\n", p.Quarantines)
 	}
 }
 
@@ -102,8 +103,11 @@ func planPace(p api.Pace) string {
 	least := span(time.Duration(p.AtLeastMS) * time.Millisecond)
 	switch {
 	case p.ExpectedMS > 0:
-		return fmt.Sprintf("Should take about %s, as the last %s like it.",
-			span(time.Duration(p.ExpectedMS)*time.Millisecond), count(p.From, "one", "ones"))
+		last := "one"
+		if p.From > 1 {
+			last = strconv.Itoa(p.From)
+		}
+		return fmt.Sprintf("Should take about %s, as the last %s like it.", span(time.Duration(p.ExpectedMS)*time.Millisecond), last)
 	case p.AtLeastMS > 0:
 		return "Takes at least " + least + ": nothing like it was done here yet."
 	default:

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,9 +42,10 @@ func (p *pages) askRollback(w http.ResponseWriter, r *http.Request) {
 	err = p.Engine.View(r.Context(), func(s *line.State) {
 		preview, refused = verb.Preview(s, whoAsks(r))
 		if place := s.PlaceOf(verb.Place); place != nil {
-			for _, g := range place.Good {
-				if !g.Quarantined && (place.Live == nil || g.Release.Version != place.Live.Version) {
-					page.Choice = append(page.Choice, g.Release.Version)
+			for _, g := range slices.Backward(place.Good) {
+				n := g.Release.Version
+				if !g.Quarantined && n != preview.Quarantines && n != preview.Plan.Release.Version && !slices.Contains(page.Choice, n) {
+					page.Choice = append(page.Choice, n)
 				}
 			}
 		}

@@ -39,7 +39,7 @@ func TestRollbackPage_ShowsThePlanAndDoesItForAReason(t *testing.T) {
 		t.Errorf("the page of what is live leads to no rollback:\n%s", page)
 	}
 	page = s.page(rollbackPage, http.StatusOK)
-	for _, want := range []string{"back to version 1", "Version 2 is quarantined", "The plan", "Versions that go", `method="post"`, `name="reason"`} {
+	for _, want := range []string{"back to version 1", "Version 2 will be quarantined", "The plan", "Versions that go", `method="post"`, `name="reason"`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
 		}

@@ -82,7 +82,7 @@ func New(config Config) http.Handler {
 func parse(name string) *template.Template {
 	functions := template.FuncMap{
 		"ago": ago, "took": took, "age": age, "past": past, "instant": instant, "span": metrics.Short, "percent": metrics.Percent, "stepname": stepName, "doing": stepWords, "clock": clock,
-		"spent":        func(from, to time.Time) string { return took(to.Sub(from)) },
+		"spent":        func(from, to time.Time) string { return metrics.Short(to.Sub(from)) },
 		"milliseconds": func(n int64) string { return took(time.Duration(n) * time.Millisecond) },
 		"passed":       passed,
 		"short":        func(c andon.CommitID) string { return c.Short() },
