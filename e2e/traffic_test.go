@@ -128,3 +128,55 @@ func TestHAProxyKill_ItIsBackWithinASecond(t *testing.T) {
 // unread is how many requests may have ended and not been read when HAProxy is killed: each
 // customer's latest.
 const unread = 2 * customers
+
+func TestTraffic_AnotherDriverTakesOver(t *testing.T) {
+	t.Parallel()
+	p := startWithHAProxy(t)
+	p.newShop().shipFirst()
+	p.answers("shop.localhost", "hello 1\n")
+	for _, options := range [][]string{nil, {"--traffic", "haproxy"}} {
+		p.stop()
+		p.options = options
+		p.start()
+		until(t, 20*time.Second, "the other driver moves the requests", func() error {
+			if got, err := get(t, p.proxy, "shop.localhost", "/"); err != nil || got != "hello 1\n" {
+				return fmt.Errorf("%q, %w", got, err)
+			}
+			return nil
+		})
+		builtIn, other := 0, 0
+		for _, x := range processesOf(p.data) {
+			switch {
+			case strings.Contains(x.command, "haproxy -db"):
+				other++
+			case strings.Contains(x.command, " proxy --dir"):
+				builtIn++
+			}
+		}
+		if want := len(options) / 2; other != want || builtIn != 1-want {
+			t.Errorf("with %v, %d built-in proxies and %d HAProxies run", options, builtIn, other)
+		}
+	}
+}
+
+func TestHAProxy_MovesTheRequestsOfAnEdgeToCopiesOnOtherHosts(t *testing.T) {
+	t.Parallel()
+	p := startPlant(t)
+	if _, err := exec.LookPath("haproxy"); err != nil {
+		t.Skip("haproxy is not installed: scripts/setup installs it")
+	}
+	front := p.startHost("front", station{}, "--traffic", "haproxy", "--haproxy-copies", "3", "--label", "role=edge")
+	shop := p.newShop()
+	shop.shipFirst()
+	if got, err := get(t, front.proxy, "shop.localhost", "/"); err != nil || got != "hello 1\n" {
+		t.Fatalf("the edge answers %q, %v", got, err)
+	}
+	// What it cannot do is refused before anything happens.
+	shop.commit("Run too many", files{"andon.yaml": p.pipeline("instances: 2", "instances: 4")})
+	version := shop.push()
+	p.andon("wait", shop.at(version), "--for", "ended", "--timeout", "60s").wants(t, done, "waiting for its end")
+	p.andon("why", "shop").says(t, "the proxy of host front takes 3")
+	if got, err := get(t, front.proxy, "shop.localhost", "/"); err != nil || got != "hello 1\n" {
+		t.Errorf("the edge answers %q, %v", got, err)
+	}
+}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
-	"github.com/andon-cd/andon/internal/platform"
 	"github.com/andon-cd/andon/internal/platform/platformtest"
 	"github.com/andon-cd/andon/internal/platform/process/confine"
 )
@@ -179,7 +178,7 @@ func TestStart_RefusesLimitsThatItCannotKeep(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	spec := platform.Spec(platformtest.Spec("a", []string{"sleep", "1000"}))
+	spec := platformtest.Spec("a", []string{"sleep", "1000"})
 	spec.Limits.Memory = 1 << 20
 	_, err = d.Start(t.Context(), spec)
 	if andon.KindOf(err) != andon.KindRefused || !strings.Contains(err.Error(), "limits of memory") {
