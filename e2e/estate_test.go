@@ -93,10 +93,10 @@ func TestEstate_IsPushedAndAppliedOrRefusedAtTheDoor(t *testing.T) {
 	p.answers("shop.localhost", "hello 2\n")
 
 	// A bad one is refused with everything that is wrong.
-	estate.commit("Slip", files{productionEnvironment: "strategy: canary\nlimits: {memory: 512}\n", testEnvironment: "platfrom: docker\n"})
+	estate.commit("Slip", files{productionEnvironment: "strategy: canary\nlimits: {memory: 512}\n", testEnvironment: "platforn: docker\n"})
 	estate.refusesEstate(
 		"environments/production.yaml:1:11: strategy: canary needs its steps", "environments/production.yaml:2:18: limits.memory needs a unit: 512",
-		`environments/test.yaml:1:1: unknown key "platfrom"`, `did you mean "platform"?`)
+		`environments/test.yaml:1:1: unknown key "platforn"`, `did you mean "platform"?`)
 
 	// Two environments that clash, by what is written, and by the services that there are.
 	estate.commit("Clash", files{testEnvironment: `route: "{service}.localhost"` + "\n"})

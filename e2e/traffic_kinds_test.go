@@ -122,8 +122,12 @@ func talk(d *websocket.Dialer, url string) error {
 		if err := conn.WriteMessage(websocket.TextMessage, []byte(said)); err != nil {
 			return err
 		}
-		if _, heard, err := conn.ReadMessage(); err != nil || string(heard) != said {
-			return fmt.Errorf("message %d: %d bytes came back, %v", i, len(heard), err)
+		_, heard, err := conn.ReadMessage()
+		if err != nil {
+			return err
+		}
+		if string(heard) != said {
+			return fmt.Errorf("message %d: %d other bytes came back", i, len(heard))
 		}
 	}
 	if err := conn.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")); err != nil {

@@ -48,7 +48,7 @@ func Run(ctx context.Context, config Config) error {
 	var plant string
 	if err := config.Engine.View(ctx, func(s *line.State) { plant = s.Plant }); err != nil {
 		if ctx.Err() != nil {
-			return nil // it ended before there was anything to deliver
+			return nil //nolint:nilerr // it ended before there was anything to deliver
 		}
 		return err
 	}

@@ -10,6 +10,7 @@ type nodeKind int
 
 const (
 	brokenNode nodeKind = iota // what a problem was already reported for; every check passes over it
+	// MappingNode is one with keys: a file as a whole is one.
 	MappingNode
 	listNode
 	textNode

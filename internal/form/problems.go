@@ -44,6 +44,7 @@ func NewProblems(name string, src []byte, words Words) *Problems {
 	return &Problems{name: name, src: src, words: words}
 }
 
+// None reports whether nothing was found.
 func (p *Problems) None() bool { return len(p.list) == 0 }
 
 // Add records a problem, unless there are enough already, or the same sentence about the

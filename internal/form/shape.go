@@ -39,6 +39,7 @@ type Object struct {
 
 func (o Object) want() string { return "a mapping" }
 
+// Check implements Shape.
 func (o Object) Check(n *Node, path string, found *Problems) {
 	if !isKind(n, MappingNode, o.want(), o.Example, path, found) {
 		return
@@ -121,6 +122,7 @@ func (o Object) meant(e *Entry, n *Node, found *Problems) (key, hint string) {
 	}
 }
 
+// Schema implements Shape.
 func (o Object) Schema() SchemaObject {
 	properties, required := SchemaObject{}, []string{}
 	for _, f := range o.Fields {
@@ -167,6 +169,7 @@ type Mapping struct {
 
 func (m Mapping) want() string { return "a mapping" }
 
+// Check implements Shape.
 func (m Mapping) Check(n *Node, path string, found *Problems) {
 	if !isKind(n, MappingNode, m.want(), m.Example, path, found) {
 		return
@@ -187,6 +190,7 @@ func (m Mapping) Check(n *Node, path string, found *Problems) {
 	}
 }
 
+// Schema implements Shape.
 func (m Mapping) Schema() SchemaObject {
 	keys := m.Key.Schema()
 	delete(keys, "type")
@@ -211,6 +215,7 @@ type List struct {
 
 func (l List) want() string { return "a list" }
 
+// Check implements Shape.
 func (l List) Check(n *Node, path string, found *Problems) {
 	if !isKind(n, listNode, l.want(), l.Example, path, found) {
 		return
@@ -227,6 +232,7 @@ func (l List) Check(n *Node, path string, found *Problems) {
 	}
 }
 
+// Schema implements Shape.
 func (l List) Schema() SchemaObject {
 	s := SchemaObject{"type": "array", "items": l.Item.Schema(), "maxItems": l.Most}
 	if l.Least > 0 {
@@ -248,6 +254,7 @@ func (e Either) want() string {
 	return strings.Join(all, " or ")
 }
 
+// Check implements Shape.
 func (e Either) Check(n *Node, path string, found *Problems) {
 	switch {
 	case n.Kind == brokenNode:
@@ -262,6 +269,7 @@ func (e Either) Check(n *Node, path string, found *Problems) {
 	}
 }
 
+// Schema implements Shape.
 func (e Either) Schema() SchemaObject {
 	var all []SchemaObject
 	for _, s := range []Shape{e.Scalar, e.List, e.Mapping} {

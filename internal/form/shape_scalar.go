@@ -25,6 +25,7 @@ type Text struct {
 
 func (t Text) want() string { return t.Noun }
 
+// Check implements Shape.
 func (t Text) Check(n *Node, path string, found *Problems) {
 	switch {
 	case n.Kind == brokenNode:
@@ -60,6 +61,7 @@ func (t Text) checkText(s string, at Position, subject string, found *Problems) 
 	return false
 }
 
+// Schema implements Shape.
 func (t Text) Schema() SchemaObject {
 	s := SchemaObject{"type": "string"}
 	switch {
@@ -90,6 +92,7 @@ type Choice struct{ Words []string }
 
 func (c Choice) want() string { return strings.Join(c.Words, " or ") }
 
+// Check implements Shape.
 func (c Choice) Check(n *Node, path string, found *Problems) {
 	if n.Kind == brokenNode || n.Kind == textNode && slices.Contains(c.Words, n.Text) {
 		return
@@ -97,6 +100,7 @@ func (c Choice) Check(n *Node, path string, found *Problems) {
 	found.Add(n.At, found.HintNearest(n.At, n.Str(), c.Words, "write "+c.want()), "%s must be %s, not %s", path, c.want(), describe(n))
 }
 
+// Schema implements Shape.
 func (c Choice) Schema() SchemaObject { return SchemaObject{"enum": c.Words} }
 
 // A Whole is a whole number.
@@ -108,6 +112,7 @@ func (w Whole) want() string {
 
 var decimal = regexp.MustCompile(`^-?(?:0|[1-9][0-9]*)$`)
 
+// Check implements Shape.
 func (w Whole) Check(n *Node, path string, found *Problems) {
 	if n.Kind == brokenNode {
 		return
@@ -124,6 +129,7 @@ func (w Whole) Check(n *Node, path string, found *Problems) {
 	found.Add(n.At, hint, "%s must be %s, not %s", path, w.want(), describe(n))
 }
 
+// Schema implements Shape.
 func (w Whole) Schema() SchemaObject {
 	return SchemaObject{"type": "integer", "minimum": w.Least, "maximum": w.Most}
 }
@@ -163,6 +169,7 @@ func (s Span) want() string { return "a duration such as 10s or 5m" }
 
 var spanPattern = regexp.MustCompile(`^(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h))+$`)
 
+// Check implements Shape.
 func (s Span) Check(n *Node, path string, found *Problems) {
 	switch {
 	case n.Kind == brokenNode:
@@ -179,6 +186,7 @@ func (s Span) Check(n *Node, path string, found *Problems) {
 	}
 }
 
+// Schema implements Shape.
 func (s Span) Schema() SchemaObject {
 	return SchemaObject{"type": "string", "pattern": spanPattern.String(), "examples": []string{"10s", "5m"}}
 }

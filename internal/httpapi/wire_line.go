@@ -3,7 +3,6 @@ package httpapi
 import (
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -12,13 +11,6 @@ import (
 	"github.com/andon-cd/andon/internal/history"
 	"github.com/andon-cd/andon/internal/line"
 )
-
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + many
-}
 
 func wireScope(s andon.Scope) api.Scope {
 	return api.Scope{Kind: api.ScopeKind(s.Kind), Environment: string(s.Environment), Service: string(s.Service)}

@@ -41,7 +41,7 @@ func ReadEstate(ctx context.Context, repo vcs.Repo, id andon.CommitID) (e Estate
 		}
 	}
 	if problem := estate.TooLarge(len(entries), size); problem != nil {
-		return e, []*andon.Error{problem}, nil
+		return e, []*andon.Error{problem}, nil //nolint:nilerr // it is among the problems
 	}
 	if len(problems) > 0 {
 		return e, problems, nil

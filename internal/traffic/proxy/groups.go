@@ -109,14 +109,15 @@ func (l *ledgers) loadGroups() {
 		if !s.inUse() {
 			continue
 		}
-		place, deployment := string(s.place[:s.placeLen]), andon.DeploymentID(s.deployment[:s.nameLen])
-		i := slices.IndexFunc(l.places[place], func(led *ledger) bool { return led.deployment == deployment })
+		deployment := andon.DeploymentID(s.deployment[:s.nameLen])
+		place := l.places[string(s.place[:s.placeLen])]
+		i := slices.IndexFunc(place, func(led *ledger) bool { return led.deployment == deployment })
 		if i < 0 {
 			s.release()
 			l.groupFile.put(s)
 			continue
 		}
-		led := l.places[place][i]
+		led := place[i]
 		led.groups = append(led.groups, &group{andon.GroupID(s.group[:s.groupLen]), s})
 	}
 }

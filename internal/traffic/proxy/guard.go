@@ -54,10 +54,10 @@ func newGuard() guard { return guard{request: true, length: -1} }
 // look follows what has come in, and may spoil it.
 func (g *guard) look(p []byte) {
 	for len(p) > 0 {
-		switch {
-		case g.mode == guardPass:
+		switch g.mode {
+		case guardPass:
 			return
-		case g.mode == guardBody || g.mode == guardChunk:
+		case guardBody, guardChunk:
 			n := min(int64(len(p)), g.left)
 			p = p[n:]
 			if g.left -= n; g.left == 0 {

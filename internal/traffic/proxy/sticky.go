@@ -51,14 +51,14 @@ func (r *route) stick(key []byte) {
 
 // stuck returns the target that the request's cookie leads to, nil if that takes no requests of
 // this route any more, or has just refused a connection.
-func (rt *route) stuck(r *http.Request) *choice {
-	for _, line := range r.Header["Cookie"] {
+func (r *route) stuck(request *http.Request) *choice {
+	for _, line := range request.Header["Cookie"] {
 		for pair := range strings.SplitSeq(line, ";") {
 			name, value, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if name != rt.spec.Sticky {
+			if name != r.spec.Sticky {
 				continue
 			}
-			if c := rt.sticky[value]; c != nil && c.suspect.Load() <= int64(clock()) {
+			if c := r.sticky[value]; c != nil && c.suspect.Load() <= int64(clock()) {
 				return c
 			}
 		}

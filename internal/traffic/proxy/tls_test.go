@@ -31,7 +31,6 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/andon-cd/andon/internal/andon"
-	"github.com/andon-cd/andon/internal/traffic"
 	"github.com/andon-cd/andon/internal/traffic/proxy"
 	"github.com/andon-cd/andon/internal/traffic/traffictest"
 )
@@ -314,7 +313,7 @@ func TestProxy_GetsCertificatesForTheHostsOfItsRoutesAlone(t *testing.T) {
 			// A host that gets a route later gets its certificate, one that loses it is let go.
 			next := route
 			next.Generation, next.Hosts = 2, []string{"new.example.test"}
-			apply(t, d, traffic.Route(next))
+			apply(t, d, next)
 			eventually(t, "the new host has a certificate", func() bool { _, err := dial("new.example.test"); return err == nil })
 			if _, err := dial("shop.example.test"); err == nil {
 				t.Error("the host without a route is shown a certificate still")
