@@ -103,5 +103,5 @@ func TestFault_ServerAway(t *testing.T) {
 	}
 	shop.ship("It is back", files{"files/answer.txt": "hello 2\n"})
 	l.stop()
-	l.lostOnly(2, "POST /order", "502")
+	l.lostOnly(customers, "POST /order", "502") // those that the killed copy had just then
 }

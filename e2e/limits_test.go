@@ -73,13 +73,10 @@ func TestLimits_OneServiceTakesNoOtherDown(t *testing.T) {
 			}
 		}},
 		{what: "log", live: func(t *testing.T) {
-			until(t, time.Minute, "the log passes its limit", func() error {
-				size, blocks := largestLog(t, p.data)
-				if blocks > 200<<20 {
-					t.Fatalf("the log has %d bytes on the disk", blocks)
-				}
-				if size < 80<<20 {
-					return fmt.Errorf("it has %d bytes", size)
+			// Before the first look it may have grown beyond the limit: it is as fast as the disk.
+			until(t, time.Minute, "most of the log was let go", func() error {
+				if size, blocks := largestLog(t, p.data); size < 200<<20 || blocks > 100<<20 {
+					return fmt.Errorf("%d bytes were written, %d are on the disk", size, blocks)
 				}
 				return nil
 			})

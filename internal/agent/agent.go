@@ -193,12 +193,17 @@ func (s signal) raise() {
 }
 
 // sleep waits for a time, and returns false if ctx ends before it is over.
-func sleep(ctx context.Context, t time.Duration) bool {
+func sleep(ctx context.Context, t time.Duration) bool { return sleepUnless(ctx, t, nil) }
+
+// sleepUnless is sleep that a signal ends early.
+func sleepUnless(ctx context.Context, t time.Duration, hurry signal) bool {
 	timer := time.NewTimer(t)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return false
+	case <-hurry:
+		return true
 	case <-timer.C:
 		return true
 	}

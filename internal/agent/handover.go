@@ -7,15 +7,16 @@ import (
 	"github.com/andon-cd/andon/internal/traffic"
 )
 
-// handOver lets the copies that had the traffic keep it while this host has not reached all copies
-// on other hosts that are to have it. Those are well, by what their own agents attest, but the host
-// finds that out by a probe of its own, which may come a moment after the switch: until then there
-// could be nobody here to take a request. The server sees who has traffic, and waits.
-func handOver(agent andon.AgentName, routes, before []traffic.Route, desired []andon.Desired, copies map[andon.InstanceID]andon.InstanceState) {
+// handOver lets the copies that had the traffic keep it until this host has asked all copies on
+// other hosts that are to have it whether they are well, and while it has reached none that is.
+// They are, by what their own agents attest, but the host finds that out by a probe of its own,
+// which may end a moment after the switch. The server sees who has traffic, and waits.
+func handOver(routes, before []traffic.Route, desired []andon.Desired, copies map[andon.InstanceID]andon.InstanceState, asks func(andon.Copy) bool) {
 	for i := range routes {
 		r := &routes[i]
 		d := desired[slices.IndexFunc(desired, func(d andon.Desired) bool { return d.Place == r.Place })]
-		if !unreached(agent, d, copies) {
+		asked := !slices.ContainsFunc(d.Copies, func(c andon.Copy) bool { return d.Routed(c.ID) && asks(c) })
+		if asked && len(r.Targets) > 0 {
 			continue
 		}
 		j := slices.IndexFunc(before, func(b traffic.Route) bool { return b.Place == r.Place })
@@ -32,14 +33,4 @@ func handOver(agent andon.AgentName, routes, before []traffic.Route, desired []a
 		})
 		r.MaxInFlight = d.Route.Requests.InFlight * int64(len(r.Targets))
 	}
-}
-
-// unreached reports whether a copy on another host is to have traffic of which this host does not
-// know yet whether it is well.
-func unreached(agent andon.AgentName, d andon.Desired, copies map[andon.InstanceID]andon.InstanceState) bool {
-	_, all := d.Serves(agent)
-	return all && slices.ContainsFunc(d.Copies, func(c andon.Copy) bool {
-		phase := copies[c.ID].Phase
-		return c.Agent != agent && d.Routed(c.ID) && phase != andon.PhaseHealthy && phase != andon.PhaseUnhealthy
-	})
 }

@@ -25,8 +25,13 @@ type farCopy struct {
 	id      andon.InstanceID
 	address string
 	health  andon.Health
-	phase   andon.Phase // the lookout's lock guards it
 	leave   context.CancelFunc
+	hurry   signal // raised when it is to have traffic, and was not reached
+
+	// The lookout's lock guards what follows.
+	phase  andon.Phase
+	routed bool // it is to have traffic
+	asked  bool // a probe that began after that has ended
 }
 
 func newLookout(a *Agent) *lookout {
@@ -50,10 +55,10 @@ func (l *lookout) converge(ctx context.Context, desired []andon.Desired, address
 				continue
 			}
 			wanted[c.ID] = true
-			if have := l.far[c.ID]; have != nil && have.address == address {
-				continue
+			if have := l.far[c.ID]; have == nil || have.address != address {
+				l.watch(ctx, c, address)
 			}
-			l.watch(ctx, c, address)
+			l.far[c.ID].want(d.Routed(c.ID))
 		}
 	}
 	for id, c := range l.far {
@@ -70,7 +75,7 @@ func (l *lookout) watch(ctx context.Context, c andon.Copy, address string) {
 	if old := l.far[c.ID]; old != nil {
 		old.leave()
 	}
-	next := &farCopy{id: c.ID, address: address, health: healthOf(c.Spec), phase: andon.PhaseStarting}
+	next := &farCopy{id: c.ID, address: address, health: healthOf(c.Spec), phase: andon.PhaseStarting, hurry: newSignal()}
 	if l.served[c.ID] {
 		next.phase = andon.PhaseHealthy
 	}
@@ -82,10 +87,33 @@ func (l *lookout) watch(ctx context.Context, c andon.Copy, address string) {
 	})
 }
 
+// want notes whether the copy is to have traffic. The caller holds the lookout's lock.
+func (c *farCopy) want(routed bool) {
+	if routed && !c.routed {
+		c.asked = false
+		if c.phase == andon.PhaseStarting {
+			c.hurry.raise()
+		}
+	}
+	c.routed = routed
+}
+
+// asks reports whether a copy that is to have traffic is being asked for the first time since
+// then whether it is well. That takes no longer than its health's timeout.
+func (l *lookout) asks(c andon.Copy) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	far := l.far[c.ID]
+	return far != nil && far.routed && !far.asked && far.phase == andon.PhaseStarting
+}
+
 // look probes a copy until ctx ends.
 func (l *lookout) look(ctx context.Context, c *farCopy) {
 	wait := min(firstProbe, c.health.Interval)
 	for ctx.Err() == nil {
+		l.mu.Lock()
+		routed := c.routed
+		l.mu.Unlock()
 		probe, cancel := context.WithTimeout(ctx, c.health.Timeout)
 		err := l.agent.config.Probe(probe, c.address, c.health.Path)
 		cancel()
@@ -93,28 +121,29 @@ func (l *lookout) look(ctx context.Context, c *farCopy) {
 			return
 		}
 		if err == nil {
-			l.show(c, andon.PhaseHealthy)
+			l.show(c, andon.PhaseHealthy, routed)
 			wait = c.health.Interval
-		} else if l.show(c, andon.PhaseUnhealthy) {
+		} else if l.show(c, andon.PhaseUnhealthy, routed) {
 			l.agent.config.Log.Info("a copy on another host is not reached well", "copy", c.id, "address", c.address, "reason", err)
 		}
-		if !sleep(ctx, wait) {
+		if !sleepUnless(ctx, wait, c.hurry) {
 			return
 		}
 		wait = min(wait*3/2, c.health.Interval)
 	}
 }
 
-// show notes what a copy was found to be, and reports whether it was well until now and is not.
-func (l *lookout) show(c *farCopy, phase andon.Phase) (fell bool) {
+// show notes what a copy was found to be by a probe, which began when it was to have traffic or
+// not, and reports whether it was well until now and is not.
+func (l *lookout) show(c *farCopy, phase andon.Phase, routed bool) (fell bool) {
 	l.mu.Lock()
-	was := c.phase
+	was, answered := c.phase, routed && !c.asked
 	if phase == andon.PhaseUnhealthy && was == andon.PhaseStarting {
 		phase = was
 	}
-	c.phase = phase
+	c.phase, c.asked = phase, c.asked || routed
 	l.mu.Unlock()
-	if was != phase {
+	if was != phase || answered {
 		l.agent.board.health.raise()
 	}
 	return was == andon.PhaseHealthy && phase != was

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,33 +100,48 @@ func TestRouter_HostThatIsNoEdgeKeepsNoRoute(t *testing.T) {
 	})
 }
 
-func TestLookout_CopiesKeepTheTrafficUntilTheHostHasReachedThoseThatAreToHaveIt(t *testing.T) {
+// switching is a place whose route goes from one copy elsewhere to others.
+type switching struct {
+	*world
+	at map[andon.InstanceID]string
+}
+
+func (w switching) route(generation int64, copies []andon.Copy, to ...andon.InstanceID) {
+	d := desired(generation, copies, to...)
+	d.Route.Edges = []andon.AgentName{"local"}
+	w.plant.setFar(w.at, d)
+}
+
+// newSwitching has copies elsewhere of which the first is well, and has the traffic.
+func newSwitching(t *testing.T) (w switching, old, next, other andon.Copy) {
+	w = switching{newWorld(t), map[andon.InstanceID]string{}}
+	copies := []andon.Copy{copyOf("g1", 0), copyOf("g2", 0), copyOf("g2", 1)}
+	for i := range copies {
+		copies[i].Agent = "web-2"
+		address := fmt.Sprint("192.0.2.2:2000", i)
+		w.at[copies[i].ID] = address
+		w.probes(address, errors.New("connection refused"))
+	}
+	w.probes("192.0.2.2:20000", nil)
+	w.route(1, copies[:1], copies[0].ID)
+	w.agent()
+	after(time.Second)
+	w.route(2, copies, copies[0].ID)
+	after(time.Minute)
+	w.wantTargets(copies[0].ID)
+	return w, copies[0], copies[1], copies[2]
+}
+
+func TestLookout_CopyKeepsTheTrafficWhileNoneOfThoseThatAreToHaveItIsReached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		old, next := copyOf("g1", 0), copyOf("g2", 0)
-		old.Agent, next.Agent = "web-2", "web-2"
-		w.probes("192.0.2.2:20001", nil)
-		w.probes("192.0.2.2:20002", errors.New("connection refused"))
-		at := map[andon.InstanceID]string{old.ID: "192.0.2.2:20001", next.ID: "192.0.2.2:20002"}
-		route := func(generation int64, copies []andon.Copy, to andon.InstanceID) {
-			d := desired(generation, copies, to)
-			d.Route.Edges = []andon.AgentName{"local"}
-			w.plant.setFar(at, d)
-		}
-		route(1, []andon.Copy{old}, old.ID)
-		w.agent()
-		after(time.Second)
-		route(2, []andon.Copy{old, next}, old.ID)
+		w, old, next, _ := newSwitching(t)
+		w.route(3, []andon.Copy{old, next}, next.ID)
 		after(time.Minute)
-		w.wantTargets(old.ID)
-		// The copy is well now, as its own agent found, and this host will at its next probe.
-		w.probes("192.0.2.2:20002", nil)
-		route(3, []andon.Copy{old, next}, next.ID)
-		after(10 * time.Millisecond)
 		w.wantTargets(old.ID)
 		if r := w.plant.route(); r.Generation != 3 {
 			t.Errorf("the server was told of the route %+v", r)
 		}
+		w.probes("192.0.2.2:20001", nil)
 		after(next.Spec.Health.Interval)
 		w.wantTargets(next.ID)
 		for _, routes := range w.traffic.changes()[2:] {
@@ -133,9 +149,42 @@ func TestLookout_CopiesKeepTheTrafficUntilTheHostHasReachedThoseThatAreToHaveIt(
 				t.Errorf("nobody took requests: %+v", routes)
 			}
 		}
-		// A copy that was reached and is not well any more does not bring the old ones back.
-		w.probes("192.0.2.2:20002", errors.New("no answer in time"))
+		// One that was reached and is not well any more does not bring the old one back, and has the
+		// requests as long as nobody else can take them.
+		w.probes("192.0.2.2:20001", errors.New("no answer in time"))
 		after(2 * next.Spec.Health.Interval)
-		w.wantTargets()
+		w.wantTargets(next.ID)
+	})
+}
+
+func TestLookout_AsksAtOnceWhoeverIsToHaveTheTraffic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, old, next, other := newSwitching(t)
+		// One is well now, as its own agent found; the next probe would come a while later.
+		w.probes("192.0.2.2:20001", nil)
+		w.route(3, []andon.Copy{old, next, other}, next.ID, other.ID)
+		after(10 * time.Millisecond)
+		w.wantTargets(next.ID)
+	})
+}
+
+func TestRouter_CopiesThatAllSeemUnwellKeepTheTraffic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		d, here, far := farPlace(w, 1)
+		w.plant.setFar(map[andon.InstanceID]string{far.ID: "192.0.2.2:20001"}, d)
+		w.agent()
+		after(time.Second)
+		w.wantTargets(here.ID, far.ID)
+		late := errors.New("no answer in time")
+		w.probes("192.0.2.2:20001", late)
+		after(far.Spec.Health.Interval)
+		w.wantTargets(here.ID)
+		w.infect(here.ID, late)
+		after(here.Spec.Health.Interval)
+		w.wantTargets(here.ID, far.ID)
+		w.probes("192.0.2.2:20001", nil)
+		after(far.Spec.Health.Interval)
+		w.wantTargets(far.ID)
 	})
 }

@@ -84,7 +84,7 @@ func (r *router) route(ctx context.Context, desired []andon.Desired) bool {
 	copies, _ := r.agent.board.show()
 	r.agent.lookout.states(copies)
 	routes := routesFor(r.agent.config.Name, desired, copies)
-	handOver(r.agent.config.Name, routes, r.applied, desired, copies)
+	handOver(routes, r.applied, desired, copies, r.agent.lookout.asks)
 	r.linger.extend(routes, r.applied, desired, state, time.Now())
 	if !r.known || !reflect.DeepEqual(routes, r.applied) || !follows(state, routes) {
 		apply, cancel := context.WithTimeout(ctx, traffic.ApplyTimeout)
@@ -119,7 +119,9 @@ func (r *router) look(ctx context.Context) (traffic.State, bool) {
 
 // routesFor returns the complete routes of an agent's proxy: traffic goes to the copies that are
 // routed and healthy, of all hosts if the route is at edges; all others of the place keep the
-// requests that they have.
+// requests that they have. When no copy is healthy, traffic goes to those that were and still run:
+// who asks all of them in vain is more likely slow itself, and a request that is tried is not worse
+// off than one that is refused.
 func routesFor(agent andon.AgentName, desired []andon.Desired, copies map[andon.InstanceID]andon.InstanceState) []traffic.Route {
 	routes := make([]traffic.Route, 0, len(desired))
 	for _, d := range desired {
@@ -135,17 +137,26 @@ func routesFor(agent andon.AgentName, desired []andon.Desired, copies map[andon.
 		if d.Route.Requests.Sticky {
 			route.Sticky = andon.StickyCookie
 		}
+		var unwell []traffic.Target
 		for _, c := range d.Copies {
 			s := copies[c.ID]
 			if s.Address == "" || c.Agent != agent && !all {
 				continue
 			}
 			target := traffic.Target{Instance: c.ID, Address: s.Address, Weight: max(weights[c.ID], 1)}
-			if weights[c.ID] > 0 && s.Phase == andon.PhaseHealthy {
+			switch {
+			case weights[c.ID] > 0 && s.Phase == andon.PhaseHealthy:
 				route.Targets = append(route.Targets, target)
-			} else {
+			case weights[c.ID] > 0 && s.Phase == andon.PhaseUnhealthy:
+				unwell = append(unwell, target)
+			default:
 				route.Draining = append(route.Draining, target)
 			}
+		}
+		if len(route.Targets) == 0 {
+			route.Targets = unwell
+		} else {
+			route.Draining = append(route.Draining, unwell...)
 		}
 		route.MaxBody = d.Route.Requests.MaxBody
 		route.MaxInFlight = d.Route.Requests.InFlight * int64(len(route.Targets))

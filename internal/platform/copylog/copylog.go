@@ -47,33 +47,34 @@ func End(dir string) (int64, error) {
 }
 
 // Trim frees the old part of a log that takes more than limit bytes; the newest quarter of
-// them is kept. Without a log its error is os.ErrNotExist. Nobody else may trim at that time.
-func Trim(dir string, limit int64) error {
+// them is kept. It reports whether there was one. Without a log its error is os.ErrNotExist.
+// Nobody else may trim at that time.
+func Trim(dir string, limit int64) (trimmed bool, err error) {
 	path := filepath.Join(dir, logFile)
 	info, err := os.Stat(path)
 	if err != nil || info.Size() <= limit {
-		return err
+		return false, err
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer f.Close()
 	if info.Size()-firstData(f) <= limit {
-		return nil
+		return false, nil
 	}
 	cut := (info.Size() - limit/4) / trimUnit * trimUnit
 	if cut <= 0 || punchHole(f, cut) == nil {
-		return nil
+		return true, nil
 	}
 	base, err := readBase(dir)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := writeBase(dir, base+info.Size()); err != nil {
-		return err
+		return false, err
 	}
-	return f.Truncate(0)
+	return true, f.Truncate(0)
 }
 
 func readBase(dir string) (int64, error) {

@@ -67,7 +67,7 @@ func (d *Driver) heed() error {
 func (d *Driver) tend() {
 	for round := 1; sleep(d.ctx, tendEvery); round++ {
 		for _, c := range d.all() {
-			if err := copylog.Trim(d.home(c.id), d.config.LogLimit); err != nil && !errors.Is(err, os.ErrNotExist) {
+			if _, err := copylog.Trim(d.home(c.id), d.config.LogLimit); err != nil && !errors.Is(err, os.ErrNotExist) {
 				d.config.Log.Warn("cannot shorten the log of a copy", "copy", c.id, "error", err)
 			}
 		}

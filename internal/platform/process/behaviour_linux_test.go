@@ -174,7 +174,7 @@ func TestLog_StaysBoundedAndItsOffsetsGrow(t *testing.T) {
 		return err == nil && info.Size() > 40000*60 && strings.HasSuffix(logOf(t, d), "end\n")
 	})
 	whole := logOf(t, d)
-	if err := copylog.Trim(d.home("a"), limit); err != nil {
+	if _, err := copylog.Trim(d.home("a"), limit); err != nil {
 		t.Fatal(err)
 	}
 	for name, r := range map[string]platform.LogReader{"a new reader": reader(t, d), "an old reader": early} {

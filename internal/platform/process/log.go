@@ -3,7 +3,9 @@ package process
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -11,32 +13,44 @@ import (
 	"github.com/andon-cd/andon/internal/platform/copylog"
 )
 
-// trimTick is how often the logs are kept within their limit. A copy writes its log itself, so
-// it goes on while the agent is away.
-const trimTick = 500 * time.Millisecond
+// How often the logs are kept within their limit. A copy writes its log itself, so it goes on
+// while the agent is away.
+const (
+	trimSoonest = 25 * time.Millisecond // after a log was shortened: some copy writes fast
+	trimLatest  = 500 * time.Millisecond
+)
 
 // trimLogs keeps the logs within their limit until the driver closes.
 func (d *Driver) trimLogs() {
-	tick := time.NewTicker(trimTick)
-	defer tick.Stop()
+	wait := trimLatest
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
 	for {
 		select {
 		case <-d.done:
 			return
-		case <-tick.C:
+		case <-timer.C:
 		}
-		d.mu.Lock()
-		ids := make([]andon.InstanceID, 0, len(d.copies))
-		for id := range d.copies {
-			ids = append(ids, id)
+		if wait = min(2*wait, trimLatest); d.trimAll() {
+			wait = trimSoonest
 		}
-		d.mu.Unlock()
-		for _, id := range ids {
-			if err := copylog.Trim(d.home(id), d.config.LogLimit); err != nil && !errors.Is(err, os.ErrNotExist) {
-				d.config.Log.Warn("cannot shorten the log of a copy", "copy", id, "error", err)
-			}
-		}
+		timer.Reset(wait)
 	}
+}
+
+// trimAll reports whether a log was too long.
+func (d *Driver) trimAll() (trimmed bool) {
+	d.mu.Lock()
+	ids := slices.Collect(maps.Keys(d.copies))
+	d.mu.Unlock()
+	for _, id := range ids {
+		some, err := copylog.Trim(d.home(id), d.config.LogLimit)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			d.config.Log.Warn("cannot shorten the log of a copy", "copy", id, "error", err)
+		}
+		trimmed = trimmed || some
+	}
+	return trimmed
 }
 
 // Log implements platform.Platform.
