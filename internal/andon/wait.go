@@ -1,6 +1,9 @@
 package andon
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // A WaitKind says what something waits for.
 type WaitKind string
@@ -39,4 +42,25 @@ type Wait struct {
 	Until      time.Time     `json:"until,omitzero"`   // when it ends at the latest, where that is known
 	Reason     string        `json:"reason"`           // one sentence for people
 	Action     string        `json:"action,omitempty"` // the command that unblocks it, where there is one
+}
+
+// HeldBy reports whether another wait is one of the thing that this one waits for: the next link of
+// the chain of reasons.
+func (w Wait) HeldBy(next Wait) bool {
+	if w.On == "" || next == w {
+		return false
+	}
+	switch w.Kind {
+	case WaitTask:
+		return string(next.Task) == w.On && next.Kind != WaitTask
+	case WaitDeployment:
+		return string(next.Deployment) == w.On && next.Kind != WaitDeployment
+	case WaitLock:
+		if service, number, ok := strings.Cut(w.On, " "); ok {
+			return string(next.Service) == service && next.Version.String() == number
+		}
+		return string(next.Deployment) == w.On
+	default:
+		return false
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/andon-cd/andon/api"
 	"github.com/andon-cd/andon/internal/andon"
@@ -166,27 +165,9 @@ func chain(all []andon.Wait, w andon.Wait, depth int) api.Wait {
 		return out
 	}
 	for _, next := range all {
-		if next != w && isAbout(next, w) {
+		if w.HeldBy(next) {
 			out.Because = append(out.Because, chain(all, next, depth-1))
 		}
 	}
 	return out
-}
-
-// isAbout reports whether a wait is one of the thing that another waits for.
-func isAbout(next, w andon.Wait) bool {
-	switch w.Kind {
-	case andon.WaitTask:
-		return string(next.Task) == w.On && next.Kind != andon.WaitTask
-	case andon.WaitDeployment:
-		return string(next.Deployment) == w.On && next.Kind != andon.WaitDeployment
-	case andon.WaitLock:
-		service, number, ok := strings.Cut(w.On, " ")
-		if ok {
-			return string(next.Service) == service && next.Version.String() == number
-		}
-		return string(next.Deployment) == w.On
-	default:
-		return false
-	}
 }
