@@ -19,7 +19,7 @@ import (
 type board struct {
 	Edition      string
 	Environments []andon.EnvironmentName
-	Parts        map[string]template.HTML
+	Above        []template.HTML // the rows
 	Rows         []template.HTML
 	Size         string // how many rows there are, in words of the style sheet
 }
@@ -32,27 +32,21 @@ const (
 	rowPrefix = "row-"
 )
 
-func (p *pages) showBoard(w http.ResponseWriter, r *http.Request) {
-	compressed := takesGzip(r)
-	body, err := p.sheet.whole(r.Context(), compressed, p.frameBoard)
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
-	p.writeSheet(w, body, compressed)
-}
+func (p *pages) showBoard(w http.ResponseWriter, r *http.Request) { p.show(w, r, p.sheet) }
 
 func (p *pages) followBoard(w http.ResponseWriter, r *http.Request) { p.follow(w, r, p.sheet) }
 
 // frameBoard draws the page around the parts.
-func (p *pages) frameBoard(parts map[string]template.HTML, order []string, edition string) ([]byte, error) {
-	b := board{Edition: edition, Parts: parts}
-	for _, id := range order {
-		if strings.HasPrefix(id, rowPrefix) {
-			b.Rows = append(b.Rows, parts[id])
+func (p *pages) frameBoard(parts []drawn, edition string) ([]byte, error) {
+	b := board{Edition: edition, Environments: p.columns}
+	for _, part := range parts {
+		if strings.HasPrefix(part.id, rowPrefix) {
+			b.Rows = append(b.Rows, part.html)
+		} else {
+			b.Above = append(b.Above, part.html)
 		}
 	}
-	b.Environments, b.Size = p.columns, size(len(b.Rows))
+	b.Size = size(len(b.Rows))
 	var page bytes.Buffer
 	err := p.board.ExecuteTemplate(&page, "frame", b)
 	return page.Bytes(), err
@@ -98,20 +92,11 @@ func (p *pages) drawBoard(ctx context.Context, services map[andon.ServiceName]bo
 	if h.Figures, err = p.figures.of(ctx, p.History, p.Engine.Now()); err != nil {
 		return nil, err
 	}
-	parts := []drawn{p.part(partHead, "head", h), p.part(partStops, "stops", h)}
+	parts := []drawn{part(p.board, partHead, "head", h), part(p.board, partStops, "stops", h)}
 	for _, r := range rows {
-		parts = append(parts, p.part(rowPrefix+string(r.Service), "row", r))
+		parts = append(parts, part(p.board, rowPrefix+string(r.Service), "row", r))
 	}
 	return parts, nil
-}
-
-// part draws one part with a template of the board.
-func (p *pages) part(id, name string, data any) drawn {
-	var b bytes.Buffer
-	if err := p.board.ExecuteTemplate(&b, name, data); err != nil {
-		panic("web: a template does not fit its data: " + err.Error())
-	}
-	return drawn{id, template.HTML(b.String())} //nolint:gosec // a template of this package escaped it
 }
 
 // columns returns the environments in the order in which versions pass them: where they end last.

@@ -15,8 +15,7 @@ import (
 
 // A deploymentPage is one deployment: what was planned, what happened, what it did to requests.
 type deploymentPage struct {
-	Position andon.Seq
-	Now      time.Time
+	Now time.Time
 	history.Deployment
 	planned
 	Number   history.VersionSummary // of the version
@@ -37,28 +36,29 @@ type went struct {
 	Now  bool // it is there
 }
 
-func (p *pages) showDeployment(w http.ResponseWriter, r *http.Request) {
-	page, err := p.readDeployment(r)
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
-	name := "frame"
-	if r.URL.Query().Get("part") == "deployment" {
-		name = "deployment"
-	}
-	p.render(w, r, p.deployment, name, page)
+// describeDeployment says which deployment's page is asked for.
+func (p *pages) describeDeployment(r *http.Request) (livePage, error) {
+	service, id := andon.ServiceName(r.PathValue("service")), andon.DeploymentID(r.PathValue("deployment"))
+	return livePage{
+		path: deploymentPath(service, id), title: string(id), class: "deployment", template: p.deployment,
+		parts: []string{"deployment"}, about: aboutService(service),
+		read: func(ctx context.Context) (any, error) { return p.deploymentOf(ctx, service, id) },
+	}, nil
 }
 
-func (p *pages) readDeployment(r *http.Request) (page deploymentPage, err error) {
-	ctx := r.Context()
-	page.Position, page.Now = p.Engine.Head(), p.Engine.Now()
-	p.catchUp(ctx, page.Position)
-	if page.Deployment, err = p.History.Deployment(ctx, andon.DeploymentID(r.PathValue("deployment"))); err != nil {
+// readDeployment reads the deployment that a request is about.
+func (p *pages) readDeployment(r *http.Request) (deploymentPage, error) {
+	p.catchUp(r.Context(), p.Engine.Head())
+	return p.deploymentOf(r.Context(), andon.ServiceName(r.PathValue("service")), andon.DeploymentID(r.PathValue("deployment")))
+}
+
+func (p *pages) deploymentOf(ctx context.Context, service andon.ServiceName, id andon.DeploymentID) (page deploymentPage, err error) {
+	page.Now = p.Engine.Now()
+	if page.Deployment, err = p.History.Deployment(ctx, id); err != nil {
 		return page, err
 	}
-	if string(page.Service) != r.PathValue("service") {
-		return page, andon.Errorf(andon.KindNotFound, "There is no such deployment of %.100s.", r.PathValue("service"))
+	if page.Service != service {
+		return page, andon.Errorf(andon.KindNotFound, "There is no such deployment of %.100s.", service)
 	}
 	version, err := p.History.Version(ctx, andon.VersionRef{Service: page.Service, Number: page.Version})
 	if err != nil && andon.KindOf(err) != andon.KindNotFound {

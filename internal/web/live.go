@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
 )
 
 // How readers of a live page are served.
@@ -12,6 +14,17 @@ const (
 	pace      = 100 * time.Millisecond // from one event of a stream to the next at least: many changes, few events
 	sendLimit = 10 * time.Second       // for one event; a reader who is slower is cut off, and comes again
 )
+
+// show answers with a page that looks the same to everybody.
+func (p *pages) show(w http.ResponseWriter, r *http.Request, s *sheet) {
+	compressed := takesGzip(r)
+	body, err := s.whole(r.Context(), compressed)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	p.writeSheet(w, body, compressed)
+}
 
 // writeSheet answers with a whole sheet, compressed if the browser takes that.
 func (p *pages) writeSheet(w http.ResponseWriter, body []byte, compressed bool) {
@@ -59,7 +72,11 @@ func (p *pages) follow(w http.ResponseWriter, r *http.Request, s *sheet) {
 	defer rest.Stop()
 	for {
 		event, now, news, err := s.since(r.Context(), edition)
-		if err != nil {
+		switch {
+		case andon.KindOf(err) == andon.KindNotFound: // what the page is about is gone
+			send([]byte("event: anew\ndata: {}\n\n"))
+			return
+		case err != nil:
 			return // the reader comes again
 		}
 		edition = now

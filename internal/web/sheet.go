@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -21,17 +20,24 @@ import (
 // changes is drawn once, however many look at it, and nothing is drawn while nobody does.
 type sheet struct {
 	engine *engine.Engine
+	epoch  int64 // tells the editions of this process from those of others, whose templates may differ
+	// about says whether what happened to these services can change the page; nil: it always can.
+	about func(services map[andon.ServiceName]bool) bool
 	// draw draws the parts that these services have, and those that belong to none; everything: all
 	// parts, in the order of the page.
 	draw func(ctx context.Context, services map[andon.ServiceName]bool, everything bool) ([]drawn, error)
+	// frame draws the page around its parts, which come in the order of the page.
+	frame func(parts []drawn, edition string) ([]byte, error)
+	// fixed says that the page always has the same parts, so that a reader of an edition from before
+	// this drawing needs only what changed since.
+	fixed bool
 
 	mu       sync.Mutex
-	epoch    int64 // tells the revisions of this process from those of others
-	position andon.Seq
-	revision int64 // rises when a part changes
-	set      int64 // the revision at which parts came or went
+	position andon.Seq // of the journal that the drawing shows at least
+	revision andon.Seq // the position at which a part last changed
+	set      andon.Seq // the position at which parts came or went
 	order    []string
-	parts    map[string]part
+	parts    map[string]kept
 	packed   map[bool]packed // by whether it is compressed
 }
 
@@ -41,18 +47,29 @@ type drawn struct {
 	html template.HTML
 }
 
-type part struct {
+// part draws one part with a template.
+func part(t *template.Template, id, name string, data any) drawn {
+	var b bytes.Buffer
+	if err := t.ExecuteTemplate(&b, name, data); err != nil {
+		panic("web: a template does not fit its data: " + err.Error())
+	}
+	return drawn{id, template.HTML(b.String())} //nolint:gosec // a template of this package escaped it
+}
+
+// A kept part is one as of when it last changed.
+type kept struct {
 	html     template.HTML
-	revision int64
+	revision andon.Seq
 }
 
 // A packed page is a whole answer.
 type packed struct {
-	revision int64
+	revision andon.Seq
 	body     []byte
 }
 
-// An edition names a revision of a sheet: what a reader has.
+// An edition names what a reader has: the position of the journal up to which it was told of
+// changes.
 func (s *sheet) edition() string { return fmt.Sprintf("%d-%d", s.epoch, s.revision) }
 
 // refresh draws what events have changed since the last time. The channel is closed when there is
@@ -72,27 +89,28 @@ func (s *sheet) refresh(ctx context.Context) (news <-chan struct{}, err error) {
 			services[name] = true
 		}
 	}
-	parts, err := s.draw(ctx, services, everything)
-	if err != nil {
-		return nil, err
+	if everything || s.about == nil || s.about(services) {
+		parts, err := s.draw(ctx, services, everything)
+		if err != nil {
+			return nil, err
+		}
+		s.take(parts, everything, position)
 	}
-	s.take(parts, everything)
 	s.position = position
 	_, _, news = s.engine.Recent(position)
 	return news, nil
 }
 
-// take puts drawn parts into the sheet. Those that look as before keep their revision.
-func (s *sheet) take(parts []drawn, everything bool) {
-	next := s.revision + 1
+// take puts parts into the sheet that were drawn at a position. Those that look as before keep
+// their revision.
+func (s *sheet) take(parts []drawn, everything bool, next andon.Seq) {
 	changed := false
 	if s.parts == nil {
-		s.parts, s.packed = map[string]part{}, map[bool]packed{}
-		s.epoch = time.Now().UnixNano()
+		s.parts, s.packed = map[string]kept{}, map[bool]packed{}
 	}
 	for _, d := range parts {
 		if old, known := s.parts[d.id]; !known || old.html != d.html {
-			s.parts[d.id] = part{d.html, next}
+			s.parts[d.id] = kept{d.html, next}
 			changed = true
 		}
 	}
@@ -105,7 +123,7 @@ func (s *sheet) take(parts []drawn, everything bool) {
 }
 
 // reorder makes the parts those of a complete drawing, and returns whether some came or went.
-func (s *sheet) reorder(parts []drawn, next int64) bool {
+func (s *sheet) reorder(parts []drawn, next andon.Seq) bool {
 	same := len(parts) == len(s.order)
 	order := make([]string, 0, len(parts))
 	for i, d := range parts {
@@ -115,16 +133,19 @@ func (s *sheet) reorder(parts []drawn, next int64) bool {
 	if same {
 		return false
 	}
-	kept := make(map[string]part, len(parts))
+	now := make(map[string]kept, len(parts))
 	for _, id := range order {
-		kept[id] = s.parts[id]
+		now[id] = s.parts[id]
 	}
-	s.order, s.parts, s.set = order, kept, next
+	s.order, s.parts = order, now
+	if !s.fixed {
+		s.set = next
+	}
 	return true
 }
 
-// whole returns the page as of now: frame puts the parts into it.
-func (s *sheet) whole(ctx context.Context, compressed bool, frame func(parts map[string]template.HTML, order []string, edition string) ([]byte, error)) ([]byte, error) {
+// whole returns the page as of now.
+func (s *sheet) whole(ctx context.Context, compressed bool) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, err := s.refresh(ctx); err != nil {
@@ -133,11 +154,11 @@ func (s *sheet) whole(ctx context.Context, compressed bool, frame func(parts map
 	if p, ok := s.packed[compressed]; ok && p.revision == s.revision {
 		return p.body, nil
 	}
-	parts := make(map[string]template.HTML, len(s.parts))
-	for id, p := range s.parts {
-		parts[id] = p.html
+	parts := make([]drawn, 0, len(s.order))
+	for _, id := range s.order {
+		parts = append(parts, drawn{id, s.parts[id].html})
 	}
-	body, err := frame(parts, s.order, s.edition())
+	body, err := s.frame(parts, s.edition())
 	if err == nil && compressed {
 		body, err = compress(body)
 	}
@@ -180,14 +201,14 @@ func (s *sheet) since(ctx context.Context, edition string) (event []byte, now st
 	return fmt.Appendf(nil, "event: parts\nid: %s\ndata: %s\n\n", now, bytes.TrimSpace(data.Bytes())), now, news, nil
 }
 
-func cutEdition(text string) (epoch, revision int64, ok bool) {
+func cutEdition(text string) (epoch int64, revision andon.Seq, ok bool) {
 	before, after, found := strings.Cut(text, "-")
 	epoch, err := strconv.ParseInt(before, 10, 64)
 	if err != nil || !found {
 		return 0, 0, false
 	}
-	revision, err = strconv.ParseInt(after, 10, 64)
-	return epoch, revision, err == nil
+	position, err := strconv.ParseInt(after, 10, 64)
+	return epoch, andon.Seq(position), err == nil
 }
 
 func compress(body []byte) ([]byte, error) {

@@ -27,7 +27,13 @@ type change struct {
 // watch follows the board from an edition on, as a browser does.
 func (s *site) watch(query, last string) (next func() change) {
 	s.t.Helper()
-	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.server.URL+"/board/live"+query, nil)
+	return s.follow("/board/live"+query, last)
+}
+
+// follow reads the changes of a live page.
+func (s *site) follow(path, last string) (next func() change) {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.server.URL+path, nil)
 	s.must(err)
 	if last != "" {
 		request.Header.Set("Last-Event-ID", last)

@@ -15,30 +15,32 @@ const historyTimeout = 2 * time.Second
 
 // versionPage is one version with everything that happened to it.
 type versionPage struct {
-	Position andon.Seq
-	Now      time.Time
+	Now time.Time
 	history.Version
 }
 
-func (p *pages) showVersion(w http.ResponseWriter, r *http.Request) {
+// describeVersion says which version's page is asked for.
+func (p *pages) describeVersion(r *http.Request) (livePage, error) {
 	number, err := strconv.ParseInt(r.PathValue("number"), 10, 64)
 	if err != nil {
-		p.fail(w, r, andon.Errorf(andon.KindInvalid, "%.20q is not the number of a version.", r.PathValue("number")))
-		return
+		return livePage{}, andon.Errorf(andon.KindInvalid, "%.20q is not the number of a version.", r.PathValue("number"))
 	}
-	head := p.Engine.Head()
-	p.catchUp(r.Context(), head)
 	ref := andon.VersionRef{Service: andon.ServiceName(r.PathValue("service")), Number: andon.VersionNumber(number)}
-	version, err := p.History.Version(r.Context(), ref)
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
-	name := "frame"
-	if r.URL.Query().Get("part") == "version" {
-		name = "version"
-	}
-	p.render(w, r, p.version, name, versionPage{Position: head, Now: p.Engine.Now(), Version: version})
+	return livePage{
+		path: versionPath(ref), title: ref.String(), class: "version", template: p.version,
+		parts: []string{"version"}, about: aboutService(ref.Service),
+		read: func(ctx context.Context) (any, error) { return p.readVersion(ctx, ref) },
+	}, nil
+}
+
+func (p *pages) readVersion(ctx context.Context, ref andon.VersionRef) (page versionPage, err error) {
+	page.Now = p.Engine.Now()
+	page.Version, err = p.History.Version(ctx, ref)
+	return page, err
+}
+
+func versionPath(v andon.VersionRef) string {
+	return "/services/" + string(v.Service) + "/versions/" + v.Number.String()
 }
 
 // catchUp waits for the read models to reach a position. A history that is late is shown as it is:

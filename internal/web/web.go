@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -40,6 +39,7 @@ type pages struct {
 	board, version, deployment, change, flow, measures, failure *template.Template
 
 	sheet   *sheet // of the board
+	sheets  *sheets
 	figures counter
 	columns []andon.EnvironmentName // of the board; the sheet has them drawn one at a time
 }
@@ -48,11 +48,12 @@ type pages struct {
 func New(config Config) http.Handler {
 	p := &pages{
 		Config: config,
-		board:  parse("board.html"), version: parse("version.html"), failure: parse("failure.html"),
-		deployment: parse("deployment.html"), change: parse("change.html"),
+		board:  parse("board.html"), version: parse("live.html", "version.html"), failure: parse("failure.html"),
+		deployment: parse("live.html", "deployment.html"), change: parse("change.html"),
 		flow: parse("flow.html"), measures: parse("measures.html"),
 	}
-	p.sheet = &sheet{engine: config.Engine, draw: p.drawBoard}
+	p.sheets = newSheets(time.Now().UnixNano())
+	p.sheet = &sheet{engine: config.Engine, epoch: p.sheets.epoch, draw: p.drawBoard, frame: p.frameBoard}
 	static, err := fs.Sub(files, "static")
 	if err != nil {
 		panic("web: the embedded files lack static: " + err.Error())
@@ -61,8 +62,8 @@ func New(config Config) http.Handler {
 	mux.HandleFunc("GET /{$}", p.showBoard)
 	mux.HandleFunc("GET /board", p.showBoard)
 	mux.HandleFunc("GET /board/live", p.followBoard)
-	mux.HandleFunc("GET /services/{service}/versions/{number}", p.showVersion)
-	mux.HandleFunc("GET /services/{service}/deployments/{deployment}", p.showDeployment)
+	p.handleLive(mux, "/services/{service}/versions/{number}", p.describeVersion)
+	p.handleLive(mux, "/services/{service}/deployments/{deployment}", p.describeDeployment)
 	mux.HandleFunc("GET /services/{service}/deployments/{deployment}/cancel", p.askCancel)
 	mux.HandleFunc("POST /services/{service}/deployments/{deployment}/cancel", p.cancel)
 	mux.HandleFunc("GET /services/{service}/environments/{environment}/rollback", p.askRollback)
@@ -79,7 +80,7 @@ func New(config Config) http.Handler {
 	})
 }
 
-func parse(name string) *template.Template {
+func parse(names ...string) *template.Template {
 	functions := template.FuncMap{
 		"ago": ago, "took": took, "age": age, "past": past, "instant": instant, "span": metrics.Short, "percent": metrics.Percent, "stepname": stepName, "doing": stepWords, "clock": clock,
 		"spent":        func(from, to time.Time) string { return metrics.Short(to.Sub(from)) },
@@ -87,10 +88,12 @@ func parse(name string) *template.Template {
 		"passed":       passed,
 		"short":        func(c andon.CommitID) string { return c.Short() },
 		"digest":       func(d andon.Digest) string { return d.Short() },
-		// A browser gives a page only the events that it names: ours need all of them.
-		"events": func() string { return strings.Join(andon.EventNames(), " ") },
 	}
-	return template.Must(template.New(name).Funcs(functions).ParseFS(files, "templates/"+name, "templates/frame.html", "templates/period.html", "templates/plan.html"))
+	set := template.Must(template.New(names[0]).Funcs(functions).ParseFS(files, "templates/frame.html", "templates/period.html", "templates/plan.html"))
+	for _, name := range names {
+		template.Must(set.ParseFS(files, "templates/"+name))
+	}
+	return set
 }
 
 // render draws a page completely before anything of it is sent.

@@ -1,9 +1,6 @@
 package web_test
 
 import (
-	"bufio"
-	"context"
-	"fmt"
 	"html"
 	"io"
 	"log/slog"
@@ -12,7 +9,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -198,15 +194,13 @@ func TestPages_ShowAHostileHistoryAsText(t *testing.T) {
 		"/":                         {shown, " cords are pulled", "■ environment production", "■ service shop", "first version of shop after"},
 		"/board":                    {shown, "shop.localhost:8601"},
 		"/services/shop/versions/1": {shown, "acceptance", "production", "succeeded", "Deployments"},
-		"/services/shop/deployments/shop.production.1":                 {shown, "succeeded", "What happened", "The plan", "move all traffic to them at once", "Share of the requests", "100 % from"},
-		"/services/shop/deployments/shop.production.1?part=deployment": {"What happened"},
-		"/flow":                                  {"Most of the time to production", "Flow efficiency", "the work", "shop 1"},
-		"/flow?service=shop&days=7":              {"Lead time", "commit"},
-		"/measures":                              {"Change lead time", "Failed deployment recovery time", "shop.production.1"},
-		"/services/shop/versions/2":              {shown},
-		"/services/shop/versions/3":              {shown, "failed", "a step exited with 1"},
-		"/services/shop/versions/4":              {shown},
-		"/services/shop/versions/4?part=version": {shown},
+		"/services/shop/deployments/shop.production.1": {shown, "succeeded", "What happened", "The plan", "move all traffic to them at once", "Share of the requests", "100 % from"},
+		"/flow":                     {"Most of the time to production", "Flow efficiency", "the work", "shop 1"},
+		"/flow?service=shop&days=7": {"Lead time", "commit"},
+		"/measures":                 {"Change lead time", "Failed deployment recovery time", "shop.production.1"},
+		"/services/shop/versions/2": {shown},
+		"/services/shop/versions/3": {shown, "failed", "a step exited with 1"},
+		"/services/shop/versions/4": {shown},
 	} {
 		body := s.page(path, http.StatusOK)
 		text := strings.NewReplacer("&#34;", `"`, "&#39;", "'", "&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(body)
@@ -219,9 +213,6 @@ func TestPages_ShowAHostileHistoryAsText(t *testing.T) {
 			t.Errorf("%s lets a subject be part of the page:\n%s", path, body)
 		}
 		s.harmless(path, body)
-		if part := strings.Contains(path, "part="); part == strings.Contains(body, "<!doctype html>") {
-			t.Errorf("%s is not what was asked for:\n%s", path, body)
-		}
 	}
 }
 
@@ -359,90 +350,6 @@ func TestAnotherSitesPage_DoesNothingWithTheSession(t *testing.T) {
 	answer.Body.Close()
 	if answer.StatusCode != http.StatusForbidden {
 		t.Errorf("for another host: %s", answer.Status)
-	}
-}
-
-// An eventStream is what a page's EventSource reads.
-type eventStream struct {
-	t    *testing.T
-	body *bufio.Reader
-	end  func()
-}
-
-func (s *site) follow(after, lastEventID string) *eventStream {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.server.URL+"/api/v1/events?after="+after, nil)
-	s.must(err)
-	r.Header.Set("Accept", "text/event-stream")
-	if lastEventID != "" {
-		r.Header.Set("Last-Event-ID", lastEventID)
-	}
-	answer, err := s.client.Do(r)
-	s.must(err)
-	if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != "text/event-stream" {
-		s.t.Fatalf("the stream: %s %v", answer.Status, answer.Header)
-	}
-	e := &eventStream{t: s.t, body: bufio.NewReader(answer.Body), end: func() { cancel(); answer.Body.Close() }}
-	s.t.Cleanup(e.end)
-	return e
-}
-
-// next returns the ID and the name of the next event.
-func (e *eventStream) next() (id, name string) {
-	e.t.Helper()
-	for {
-		text, err := e.body.ReadString('\n')
-		if err != nil {
-			e.t.Fatalf("the stream ended: %v", err)
-		}
-		text = strings.TrimSuffix(text, "\n")
-		switch {
-		case strings.HasPrefix(text, "id: "):
-			id = text[4:]
-		case strings.HasPrefix(text, "event: "):
-			name = text[7:]
-		case text == "" && id != "":
-			return id, name
-		}
-	}
-}
-
-var (
-	positionOf = regexp.MustCompile(`data-position="(\d+)"`)
-	eventsOf   = regexp.MustCompile(`data-events="([^"]*)"`)
-)
-
-func TestPage_IsLiveFromThePositionThatItShows(t *testing.T) {
-	s := newSite(t)
-	s.plant.Push(enginetest.Commit(1), "main", "Ada", "first", shopYAML)
-	s.plant.Settle(nil)
-	s.signIn()
-	for _, path := range []string{"/services/shop/versions/1"} {
-		body := s.page(path, http.StatusOK)
-		found := positionOf.FindStringSubmatch(body)
-		if found == nil || found[1] != fmt.Sprint(s.plant.Engine.Head()) {
-			t.Fatalf("%s: position %v, want %d:\n%s", path, found, s.plant.Engine.Head(), body)
-		}
-		// A browser gives a page only the named events that it listens for.
-		if listens := eventsOf.FindStringSubmatch(body); listens == nil || listens[1] != strings.Join(andon.EventNames(), " ") {
-			t.Errorf("%s listens for %v, want all of %v", path, listens, andon.EventNames())
-		}
-		stream := s.follow(found[1], "")
-		cord := s.plant.Do(line.PullCord{Scope: andon.Scope{Kind: andon.ScopePlant}, Reason: "look"}).Events
-		id, name := stream.next()
-		if id != fmt.Sprint(cord[0].Seq) || name != "cord_pulled" {
-			t.Errorf("%s: event %s %s", path, id, name)
-		}
-		stream.end()
-
-		// The connection is lost, and it goes on without it: nothing is missed, nothing repeated.
-		released := s.plant.Do(line.ReleaseCord{Scope: andon.Scope{Kind: andon.ScopePlant}, Reason: "on"}).Events
-		stream = s.follow(found[1], id)
-		if again, name := stream.next(); again != fmt.Sprint(released[0].Seq) || name != "cord_released" {
-			t.Errorf("%s resumes after %s with %s %s", path, id, again, name)
-		}
-		stream.end()
 	}
 }
 

@@ -8,11 +8,14 @@
   // Ages grow without events.
   const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
   function grow() {
-    for (const time of document.querySelectorAll("time[data-age]")) {
-      const seconds = Math.max(0, (Date.now() - Date.parse(time.dateTime)) / 1000);
+    for (const time of document.querySelectorAll("[data-age]")) {
+      const seconds = Math.max(0, (Date.now() - Date.parse(time.getAttribute("datetime"))) / 1000);
       const [size, name] = units.find(([size]) => seconds >= 2 * size) || units[3];
       const text = Math.floor(seconds / size) + " " + name + time.dataset.age;
-      if (time.textContent !== text) { time.title ||= time.textContent; time.textContent = text; }
+      if (time.textContent !== text) {
+        if (time.localName === "time") time.title ||= time.textContent; // a picture tells it in another way
+        time.textContent = text;
+      }
     }
   }
 
@@ -36,16 +39,56 @@
     return source;
   }
 
-  // A sheet: its parts come drawn.
-  function follow(sheet) {
-    const source = heard(new EventSource(sheet.dataset.live + "?after=" + sheet.dataset.edition));
+  // Puts a part in place of the one that is shown. What the reader does with it goes on: the focus,
+  // how far it is scrolled, and what is opened.
+  function swap(old, html) {
+    const frame = document.createElement("template");
+    frame.innerHTML = html;
+    const fresh = frame.content.firstElementChild;
+    if (!fresh) return;
+    for (const opened of old.querySelectorAll("details[id]")) {
+      const again = fresh.querySelector("#" + CSS.escape(opened.id));
+      if (again) again.open = opened.open;
+    }
+    const focused = old.contains(document.activeElement) ? document.activeElement : null;
+    const way = focused && path(old, focused);
+    const scrolled = [...old.querySelectorAll(".scrolls")].map((area) => area.scrollLeft);
+    old.replaceWith(fresh);
+    fresh.querySelectorAll(".scrolls").forEach((area, i) => { area.scrollLeft = scrolled[i] || 0; });
+    if (focused) find(fresh, focused, way)?.focus({ preventScroll: true });
+  }
+
+  // The way from a part down to an element in it: the number of the child on each level.
+  function path(part, element) {
+    const way = [];
+    for (let at = element; at !== part; at = at.parentElement) way.unshift([...at.parentElement.children].indexOf(at));
+    return way;
+  }
+
+  // The element of a part that was drawn again which is what another one was in it before: the same
+  // link, or else what is in the same place; or else the part itself.
+  function find(part, was, way) {
+    const address = was.getAttribute("href");
+    if (was.id) return document.getElementById(was.id) || part;
+    if (address) {
+      const same = [...part.querySelectorAll("[href]")].find((link) => link.getAttribute("href") === address && link.checkVisibility());
+      if (same) return same;
+    }
+    const there = way.reduce((at, i) => at?.children[i], part);
+    if (there && there.localName === was.localName) return there;
+    part.tabIndex = -1;
+    return part;
+  }
+
+  // A live page: its parts come drawn.
+  function follow(page) {
+    const separator = page.dataset.live.includes("?") ? "&" : "?";
+    const source = heard(new EventSource(page.dataset.live + separator + "after=" + page.dataset.edition));
     source.addEventListener("parts", (event) => {
       for (const [id, html] of Object.entries(JSON.parse(event.data))) {
         const old = document.getElementById(id);
         if (!old) { location.reload(); return; }
-        const frame = document.createElement("template");
-        frame.innerHTML = html;
-        old.replaceWith(frame.content);
+        swap(old, html);
       }
       grow();
       tell();
@@ -53,37 +96,9 @@
     source.addEventListener("anew", () => location.reload());
   }
 
-  // Another page: it is fetched again when something happened.
-  function redraw(part) {
-    let drawing = false;
-    let again = false;
-    async function draw() {
-      if (drawing) { again = true; return; }
-      drawing = true;
-      do {
-        again = false;
-        try {
-          const answer = await fetch(main.querySelector("[data-part]").dataset.part, { headers: { Accept: "text/html" } });
-          if (answer.ok && !answer.redirected) main.innerHTML = await answer.text();
-          grow();
-          tell();
-        } catch { /* the stream says when the connection is back */ }
-        if (again) await new Promise((resume) => setTimeout(resume, 250)); // many events, few drawings
-      } while (again);
-      drawing = false;
-    }
-    const events = heard(new EventSource("/api/v1/events?after=" + part.dataset.position));
-    const shown = events.onopen;
-    events.onopen = () => { shown(); draw(); };
-    events.onmessage = draw;
-    for (const name of (document.body.dataset.events || "").split(" ").filter(Boolean)) events.addEventListener(name, draw);
-  }
-
   grow();
   tell();
   setInterval(grow, 1000);
-  const sheet = main.querySelector("[data-live]");
-  const part = main.querySelector("[data-part]");
-  if (sheet) follow(sheet);
-  else if (part) redraw(part);
+  const page = main.querySelector("[data-live]");
+  if (page) follow(page);
 })();
