@@ -7,22 +7,22 @@ import (
 
 // Lines are some lines of a log.
 type Lines struct {
-	Log      string     `json:"log"`
-	Size     int64      `json:"size" doc:"of the whole log, in bytes"`
-	Total    int64      `json:"total" doc:"lines in the whole log"`
-	Finished bool       `json:"finished" doc:"nothing will be appended"`
-	Dropped  int64      `json:"dropped,omitempty" doc:"bytes beyond the limit of a log"`
-	Lines    []LogLine  `json:"lines"`
-	Next     int64      `json:"next" doc:"the line to go on with"`
-	At       *time.Time `json:"at,omitempty" doc:"when about the first of the lines was written"`
+	Log      string    `json:"log"`
+	Size     int64     `json:"size" doc:"of the whole log, in bytes"`
+	Total    int64     `json:"total" doc:"lines in the whole log"`
+	Finished bool      `json:"finished" doc:"nothing will be appended"`
+	Dropped  int64     `json:"dropped,omitempty" doc:"bytes beyond the limit of a log"`
+	Lines    []LogLine `json:"lines"`
+	Next     int64     `json:"next" doc:"the line to go on with"`
 }
 
 // A LogLine is one line of a log.
 type LogLine struct {
-	Number int64  `json:"number" doc:"from 1"`
-	Offset int64  `json:"offset" doc:"of its first byte"`
-	Text   string `json:"text"`
-	Cut    bool   `json:"cut,omitempty" doc:"the line is longer; this is its beginning"`
+	Number int64      `json:"number" doc:"from 1"`
+	Offset int64      `json:"offset" doc:"of its first byte"`
+	Text   string     `json:"text"`
+	Cut    bool       `json:"cut,omitempty" doc:"the line is longer; this is its beginning"`
+	At     *time.Time `json:"at,omitempty" doc:"when it came in, to about 100 ms"`
 }
 
 // An Entry is one event of the journal in a sentence.

@@ -49,9 +49,9 @@ func (a *API) logLines(ctx context.Context, q *linesQuestion) (api.Lines, error)
 	}
 	return api.Lines{
 		Log: q.Log, Size: found.Info.Size, Total: found.Info.Lines, Finished: found.Info.Finished, Dropped: found.Info.Dropped,
-		Next: found.Next, At: moment(found.At),
+		Next: found.Next,
 		Lines: each(found.Lines, func(l logs.Line) api.LogLine {
-			return api.LogLine{Number: l.Number, Offset: l.Offset, Text: strings.ToValidUTF8(string(l.Text), "\uFFFD"), Cut: l.Cut}
+			return api.LogLine{Number: l.Number, Offset: l.Offset, Text: strings.ToValidUTF8(string(l.Text), "\uFFFD"), Cut: l.Cut, At: moment(l.At)}
 		}),
 	}, nil
 }

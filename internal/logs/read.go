@@ -31,6 +31,21 @@ func (s *Store) Info(name string) (Info, error) {
 // Read returns up to limit bytes (at most MaxRead; 0: MaxRead) from an offset on. At or behind
 // the end it returns none.
 func (s *Store) Read(name string, offset int64, limit int) ([]byte, error) {
+	info, err := s.Info(name)
+	if err != nil {
+		return nil, err
+	}
+	if limit <= 0 || limit > MaxRead {
+		limit = MaxRead
+	}
+	offset = max(0, offset)
+	p := make([]byte, max(0, min(int64(limit), info.Size-offset)))
+	n, err := s.ReadAt(name, p, offset)
+	return p[:n], err
+}
+
+// ReadAt fills p with the bytes of a log from an offset on, and returns how many there were.
+func (s *Store) ReadAt(name string, p []byte, offset int64) (int, error) {
 	var (
 		data *os.File
 		size int64
@@ -40,19 +55,14 @@ func (s *Store) Read(name string, offset int64, limit int) ([]byte, error) {
 		return nil
 	})
 	defer release()
-	if err != nil {
-		return nil, err
+	if err != nil || offset >= size {
+		return 0, err
 	}
-	if limit <= 0 || limit > MaxRead {
-		limit = MaxRead
+	n, err := data.ReadAt(p[:min(int64(len(p)), size-offset)], offset)
+	if n == 0 && err != nil {
+		return 0, storageError("read", name, err)
 	}
-	offset = max(0, offset)
-	p := make([]byte, max(0, min(int64(limit), size-offset)))
-	n, err := data.ReadAt(p, offset)
-	if n < len(p) {
-		return nil, storageError("read", name, err)
-	}
-	return p, nil
+	return n, nil
 }
 
 // A Line is one line of a log, without its newline.
@@ -60,25 +70,31 @@ type Line struct {
 	Number int64 // from 1
 	Offset int64 // of its first byte
 	Text   []byte
-	Cut    bool // longer than MaxLine: Text is its beginning
+	Cut    bool      // it is longer: Text is its beginning
+	At     time.Time // when it was appended, to about 100 ms; zero where that is not known
 }
 
 // Lines are some lines of a log.
 type Lines struct {
 	Info  Info // of the log, when it was read
 	Lines []Line
-	Next  int64     // number of the line to go on with
-	At    time.Time // when about the first of them was written; zero near the beginning of a log
+	Next  int64 // number of the line to go on with
 }
 
 // ReadLines returns up to count lines (at most MaxLines; 0: MaxLines) from line first on, which
 // counts from 1; fewer when they exceed MaxRead bytes, but at least one where there is one.
 // A negative first counts from the end: -10 means the last ten.
 func (s *Store) ReadLines(name string, first int64, count int) (Lines, error) {
+	return s.Window(name, first, count, MaxLine)
+}
+
+// Window is ReadLines with lines cut at longest bytes (at most MaxLine).
+func (s *Store) Window(name string, first int64, count, longest int) (Lines, error) {
 	var (
-		l    Lines
-		from mark
-		data *os.File
+		l     Lines
+		from  mark
+		later []mark
+		data  *os.File
 	)
 	if count <= 0 || count > MaxLines {
 		count = MaxLines
@@ -91,27 +107,35 @@ func (s *Store) ReadLines(name string, first int64, count int) (Lines, error) {
 			first = l.Info.Lines + first + 1
 		}
 		first = max(1, first)
-		from, err = st.index.before(first-1, st.index.marks)
 		data = st.data
+		from, later, err = st.index.around(first-1, int64(count))
 		return err
 	})
 	defer release()
 	if err != nil {
 		return Lines{}, err
 	}
-	if from.at > 0 {
-		l.At = time.UnixMilli(from.at).UTC()
-	}
 	l.Next = first
 	if first > l.Info.Lines {
 		return l, nil
 	}
-	r := lineReader{data: data, size: l.Info.Size, offset: from.offset, line: from.line}
+	r := lineReader{data: data, size: l.Info.Size, offset: from.offset, line: from.line, longest: min(longest, MaxLine)}
 	if l.Lines, err = r.read(first-1, count); err != nil {
 		return Lines{}, storageError("read", name, err)
 	}
+	date(l.Lines, from, later)
 	l.Next = first + int64(len(l.Lines))
 	return l, nil
+}
+
+// date gives each line the time of the last mark that is not behind it.
+func date(lines []Line, from mark, later []mark) {
+	for i := range lines {
+		for len(later) > 0 && later[0].line < lines[i].Number {
+			from, later = later[0], later[1:]
+		}
+		lines[i].At = moment(from.at)
+	}
 }
 
 // A lineReader goes through a log from the beginning of a line on.
@@ -122,6 +146,8 @@ type lineReader struct {
 	line   int64 // lines before it
 	buf    []byte
 	rest   []byte // bytes in buf that come next
+
+	longest int // bytes of a line that are kept
 }
 
 // read skips to the line that has skip lines before it and returns up to count lines.
@@ -161,7 +187,7 @@ func (r *lineReader) next(keep bool) (Line, error) {
 		}
 		part, _, ended := bytes.Cut(r.rest, newline)
 		if keep {
-			room := MaxLine - len(l.Text)
+			room := r.longest - len(l.Text)
 			l.Cut = l.Cut || len(part) > room
 			l.Text = append(l.Text, part[:min(room, len(part))]...)
 		}

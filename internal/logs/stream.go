@@ -26,7 +26,9 @@ type stream struct {
 	index    *index
 	size     int64 // bytes in the file
 	newlines int64
-	partial  bool  // the last byte is not a newline
+	partial  bool   // the last byte is not a newline
+	head     []byte // of the last line, as long as it may still be found to begin or end a group
+	headAt   time.Time
 	dropped  int64 // bytes beyond the limit
 	finished bool
 	removed  bool
@@ -34,10 +36,12 @@ type stream struct {
 
 // Info says how long a stream is.
 type Info struct {
-	Size     int64 // bytes
-	Lines    int64 // the last one counts also when it has no newline yet
-	Dropped  int64 // bytes beyond the limit, as far as this process knows
-	Finished bool  // nothing will be appended
+	Size     int64     // bytes
+	Lines    int64     // the last one counts also when it has no newline yet
+	Dropped  int64     // bytes beyond the limit, as far as this process knows
+	Partial  bool      // the last line has no newline yet
+	Finished bool      // nothing will be appended
+	Began    time.Time // when its first byte was appended; zero where that is not known
 	Modified time.Time
 }
 
@@ -47,10 +51,19 @@ func (st *stream) info() (Info, error) {
 		return Info{}, storageError("look at", st.name, err)
 	}
 	i := Info{Size: st.size, Lines: st.newlines, Dropped: st.dropped, Finished: st.finished, Modified: fi.ModTime()}
-	if st.partial {
+	if i.Partial = st.partial; i.Partial {
 		i.Lines++
 	}
+	i.Began = moment(st.index.began)
 	return i, nil
+}
+
+// moment returns the time of a mark; zero where there is none.
+func moment(milliseconds int64) time.Time {
+	if milliseconds == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(milliseconds).UTC()
 }
 
 // next returns the offset that the next byte of the writer has. A log that was cut holds lines of
@@ -71,7 +84,7 @@ func (st *stream) load(create bool) error {
 	if err != nil {
 		return err
 	}
-	err = st.measure(data, finished)
+	err = st.measure(data)
 	if err != nil {
 		return errors.Join(storageError("open", st.name, err), data.Close())
 	}
@@ -101,7 +114,7 @@ func (st *stream) openData(create bool) (f *os.File, finished bool, err error) {
 }
 
 // measure finds how many lines there are: by the index, and behind its last entry by reading.
-func (st *stream) measure(data *os.File, finished bool) error {
+func (st *stream) measure(data *os.File) error {
 	fi, err := data.Stat()
 	if err != nil {
 		return err
@@ -112,13 +125,17 @@ func (st *stream) measure(data *os.File, finished bool) error {
 		return err
 	}
 	st.size, st.newlines, st.partial = last.offset, last.line, false
+	at := fi.ModTime()
+	if st.index.marks > 0 {
+		at = time.UnixMilli(last.at) // what came in later would have a mark
+	}
 	buf := make([]byte, min(scanBuffer, fi.Size()-st.size))
 	for st.size < fi.Size() {
 		n, err := data.ReadAt(buf[:min(int64(len(buf)), fi.Size()-st.size)], st.size)
 		if n == 0 {
 			return errors.Join(err, io.ErrUnexpectedEOF)
 		}
-		if err := st.count(buf[:n], fi.ModTime()); err != nil {
+		if err := st.count(buf[:n], at); err != nil {
 			return err
 		}
 	}
@@ -133,25 +150,52 @@ func (st *stream) count(p []byte, at time.Time) error {
 	if len(p) == 0 {
 		return nil
 	}
+	if err := st.finishHead(p); err != nil {
+		return err
+	}
 	done, lines := 0, st.newlines
+	group, groupKind := st.nextGroup(p, 0)
 	for {
-		// The next entry is for the first line that begins at or behind the index's next mark.
-		from := max(0, int(min(st.index.nextMark-st.size-1, int64(len(p)))))
-		i := bytes.IndexByte(p[from:], '\n')
-		if i < 0 {
+		begin, k := st.lineStart(p, int(min(st.index.due(at.UnixMilli())-st.size, int64(len(p))))), plain
+		if group >= 0 && (begin < 0 || group <= begin) {
+			begin, k = group, groupKind
+			group, groupKind = st.nextGroup(p, group+1)
+		}
+		if begin < 0 {
 			break
 		}
-		begin := from + i + 1
 		lines += int64(bytes.Count(p[done:begin], newline))
 		done = begin
-		if err := st.index.add(mark{offset: st.size + int64(begin), line: lines, at: at.UnixMilli()}); err != nil {
+		m := mark{offset: st.size + int64(begin), line: lines, at: at.UnixMilli(), kind: k}
+		if k != plain && !st.index.wants(k, m.offset) {
+			continue
+		}
+		if err := st.index.add(m); err != nil {
 			return err
 		}
 	}
 	st.newlines = lines + int64(bytes.Count(p[done:], newline))
+	st.keepHead(p, at)
 	st.partial = p[len(p)-1] != '\n'
 	st.size += int64(len(p))
 	return nil
+}
+
+// lineStart returns where the first line begins whose first byte is in p, at from or behind it;
+// -1: nowhere.
+func (st *stream) lineStart(p []byte, from int) int {
+	if from <= 0 && !st.partial {
+		return 0
+	}
+	from = max(from, 1)
+	if from >= len(p) {
+		return -1
+	}
+	i := bytes.IndexByte(p[from-1:len(p)-1], '\n')
+	if i < 0 {
+		return -1
+	}
+	return from + i
 }
 
 var newline = []byte{'\n'}
