@@ -25,7 +25,7 @@ const (
 )
 
 // commandTimeout bounds one command of the scenarios.
-const commandTimeout = 2 * time.Minute
+const commandTimeout = 5 * time.Minute
 
 // A result is how a command ended.
 type result struct {

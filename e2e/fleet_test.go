@@ -81,7 +81,7 @@ commit:
 run:
   command: [COMMAND]
   port: 8080
-  health: {path: /healthz, interval: 500ms}
+  health: {path: /healthz, interval: 500ms, timeout: 5s}
   instances: 3
   drain: 6s
 smoke:
@@ -118,7 +118,7 @@ func (l *lane) declare(t *testing.T, text string) {
 
 func (l *lane) waitLive(t *testing.T, version int64) {
 	t.Helper()
-	r := l.andon("wait", l.shop.at(version), "--for", "live:"+l.environment(), "--timeout", "110s")
+	r := l.andon("wait", l.shop.at(version), "--for", "live:"+l.environment(), "--timeout", "280s")
 	if r.code != done {
 		t.Fatalf("%s is not live: %s\n%s", l.shop.at(version), r, l.andon("why").out)
 	}

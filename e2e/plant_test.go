@@ -20,7 +20,7 @@ import (
 
 const (
 	// starting bounds how long a plant may take to be ready.
-	starting = 30 * time.Second
+	starting = time.Minute
 	// stopping bounds how long a server may take to end after SIGTERM.
 	stopping = 30 * time.Second
 )
