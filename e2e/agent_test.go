@@ -21,17 +21,17 @@ func TestAgent_ThatIsRefusedEndsAndLeavesNothingBehind(t *testing.T) {
 	run := func(token string) result {
 		t.Helper()
 		return execute(t, home, append(environmentIn(home), "ANDON_TOKEN="+token),
-			p.program, "agent", "--server", p.url, "--name", "far", "--proxy", "127.0.0.1:0", "--data", far)
+			p.Program, "agent", "--server", p.URL, "--name", "far", "--proxy", "127.0.0.1:0", "--data", far)
 	}
-	near := strings.TrimSpace(p.andon("agent", "token", "near").wants(t, done, "andon agent token").out)
-	for name, token := range map[string]string{"unknown": "wrong", "the admin's": p.token, "another agent's": near} {
+	near := strings.TrimSpace(p.Andon("agent", "token", "near").Wants(t, done, "andon agent token").Out)
+	for name, token := range map[string]string{"unknown": "wrong", "the admin's": p.Token, "another agent's": near} {
 		o := run(token)
-		o.wants(t, refused, "andon agent with a token that is "+name)
-		if o.out != "" || !strings.Contains(o.err, "does not take agent far") || !strings.Contains(o.err, "andon agent token far") {
-			t.Errorf("with a token that is %s, it says %q and %q", name, o.out, o.err)
+		o.Wants(t, refused, "andon agent with a token that is "+name)
+		if o.Out != "" || !strings.Contains(o.Err, "does not take agent far") || !strings.Contains(o.Err, "andon agent token far") {
+			t.Errorf("with a token that is %s, it says %q and %q", name, o.Out, o.Err)
 		}
 		if left := processesOf(far); len(left) > 0 {
-			t.Errorf("with a token that is %s, it leaves process %d: %s", name, left[0].pid, left[0].command)
+			t.Errorf("with a token that is %s, it leaves process %d: %s", name, left[0].PID, left[0].Command)
 		}
 	}
 }
@@ -39,11 +39,11 @@ func TestAgent_ThatIsRefusedEndsAndLeavesNothingBehind(t *testing.T) {
 func TestAgent_OnAnotherHostJoinsAndRunsJobs(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t, "--slots", "1")
-	token := strings.TrimSpace(p.andon("agent", "token", "far").wants(t, done, "andon agent token").out)
+	token := strings.TrimSpace(p.Andon("agent", "token", "far").Wants(t, done, "andon agent token").Out)
 	// It lives in a home of its own, as on another machine.
 	home := newHome(t)
 	far := filepath.Join(home, "agent")
-	agent := exec.Command(p.program, "agent", "--server", p.url, "--name", "far", "--proxy", "127.0.0.1:0", "--data", far)
+	agent := exec.Command(p.Program, "agent", "--server", p.URL, "--name", "far", "--proxy", "127.0.0.1:0", "--data", far)
 	agent.Env, agent.Dir = append(environmentIn(home), "ANDON_TOKEN="+token), home
 	log, err := os.Create(filepath.Join(home, "agent.log"))
 	if err != nil {
@@ -59,17 +59,17 @@ func TestAgent_OnAnotherHostJoinsAndRunsJobs(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		execute(t, home, environmentIn(home), p.program, "down", "--data", far).wants(t, done, "andon down of an agent")
+		execute(t, home, environmentIn(home), p.Program, "down", "--data", far).Wants(t, done, "andon down of an agent")
 		_ = agent.Wait()
 		if left := processesOf(far); len(left) > 0 {
-			t.Errorf("andon down leaves process %d: %s", left[0].pid, left[0].command)
+			t.Errorf("andon down leaves process %d: %s", left[0].PID, left[0].Command)
 		}
 	})
 	if ready, _ := bufio.NewReader(out).ReadString('\n'); !strings.HasPrefix(ready, "ready agent far") {
 		t.Fatalf("its first line is %q", ready)
 	}
 	until(t, 20*time.Second, "the agent is there", func() error {
-		agents, err := p.client.Agents(t.Context())
+		agents, err := p.Client.Agents(t.Context())
 		if err != nil || len(agents) != 2 || !agents[0].Connected || !agents[1].Connected {
 			return fmt.Errorf("%+v, %w", agents, errors.Join(err, errors.New("want two that are connected")))
 		}
@@ -80,15 +80,15 @@ func TestAgent_OnAnotherHostJoinsAndRunsJobs(t *testing.T) {
 	job := func(name string) string {
 		return "    " + name + ":\n      timeout: 60s\n      steps: [\"echo I am $ANDON_JOB in $ANDON_WORKSPACE\", \"sleep 1\"]\n"
 	}
-	r.commit("Begin", files{"andon.yaml": "service: pair\ncommit:\n  jobs:\n" + job("one") + job("two") + job("three")})
-	v := r.push()
-	p.wait(r.at(v), "built")
+	r.Commit("Begin", files{"andon.yaml": "service: pair\ncommit:\n  jobs:\n" + job("one") + job("two") + job("three")})
+	v := r.Push()
+	p.Wait(r.Ref(v), "built")
 	ran := map[string]bool{}
 	for _, stage := range p.version("pair", v).Stages {
 		for _, task := range stage.Tasks {
 			for _, attempt := range task.Attempts {
 				ran[attempt.Agent] = true
-				lines, err := p.client.LogLines(t.Context(), attempt.Log, 1, 100)
+				lines, err := p.Client.LogLines(t.Context(), attempt.Log, 1, 100)
 				text := fmt.Sprint(lines.Lines)
 				if err != nil || !strings.Contains(text, "I am "+task.Job) {
 					t.Errorf("the log of %s: %q, %v", task.ID, text, err)

@@ -10,10 +10,12 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/andon-cd/andon/e2e/planttest"
 )
 
 // customerd returns the client program.
-func customerd(t *testing.T) string { return build(t, "customer", "./testdata/customer", "") }
+func customerd(t *testing.T) string { return planttest.Build(t, "customer", "./testdata/customer") }
 
 // A clientCount is what one service was asked by a client process; see testdata/customer.
 type clientCount struct {
@@ -57,7 +59,7 @@ const clientEnding = 90 * time.Second
 func startClient(t *testing.T, name string, args ...string) *clientProcess {
 	t.Helper()
 	c := &clientProcess{t: t, name: name, cmd: exec.Command(customerd(t), args...), counts: make(chan map[string]clientCount, 1), ended: make(chan struct{})}
-	c.cmd.Dir = root
+	c.cmd.Dir = planttest.Root()
 	var err error
 	if c.orders, err = c.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)

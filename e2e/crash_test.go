@@ -91,7 +91,7 @@ func TestCrash_EverythingEndsAndNothingIsLostWhenTheServerIsKilled(t *testing.T)
 	m := &massacre{t: t, plant: p, random: rand.New(rand.NewPCG(s, s))}
 	m.shop = p.newShop(crashEdits...)
 	m.events = p.follow()
-	first := m.shop.ship("Begin", files{"attempt.sh": attemptScript})
+	first := m.shop.Ship("Begin", files{"attempt.sh": attemptScript})
 	m.load = p.newLoad("shop.localhost", shopping)
 	for i := range n {
 		began := time.Now()
@@ -106,8 +106,8 @@ func TestCrash_EverythingEndsAndNothingIsLostWhenTheServerIsKilled(t *testing.T)
 	m.load.intact()
 	m.load.balances(p, "shop", "production")
 	m.events.verify(p, 0)
-	p.stop()
-	p.andon("audit", "verify", "--data", p.data).wants(t, done, "andon audit verify")
+	p.Stop()
+	p.Andon("audit", "verify", "--data", p.Data).Wants(t, done, "andon audit verify")
 	sent, failed := m.load.count()
 	t.Logf("%d kills, %d events, %d requests, %d failed; versions %d to %d", n, m.events.position(), sent, failed, first, m.commits+1)
 }
@@ -124,15 +124,15 @@ func (m *massacre) strike() (what string, after time.Duration) {
 	moment := time.NewTimer(after)
 	defer moment.Stop()
 	<-moment.C
-	m.plant.kill()
-	orphans := with(processesOf(m.plant.data), "ANDON_TASK")
+	m.plant.Kill()
+	orphans := with(processesOf(m.plant.Data), "ANDON_TASK")
 	// The command ends before the next start: it was answered, or it failed, by this server.
 	<-answered
-	m.plant.start()
+	m.plant.Start()
 	for _, orphan := range orphans {
 		until(m.t, 10*time.Second, "a step of the killed server ends", func() error {
-			if orphan.alive() && orphan.environ["ANDON_TASK"] != "" {
-				return fmt.Errorf("process %d: %s, %s", orphan.pid, orphan.command, orphan.environ["ANDON_TASK"])
+			if orphan.Alive() && orphan.Environ["ANDON_TASK"] != "" {
+				return fmt.Errorf("process %d: %s, %s", orphan.PID, orphan.Command, orphan.Environ["ANDON_TASK"])
 			}
 			return nil
 		})
@@ -156,11 +156,11 @@ func (m *massacre) choose() (what string, command func()) {
 	case dice < 8:
 		version := m.plant.live("shop", "production")
 		return fmt.Sprintf("a deployment of %d", version), func() {
-			m.heed(m.plant.client.Deploy(context.Background(), "shop", fmt.Sprint(version), api.Deploy{Environment: "test"}))
+			m.heed(m.plant.Client.Deploy(context.Background(), "shop", fmt.Sprint(version), api.Deploy{Environment: "test"}))
 		}
 	default:
 		return "a rollback", func() {
-			m.heed(m.plant.client.Rollback(context.Background(), "shop", "production", api.Rollback{Reason: "to see whether it survives"}))
+			m.heed(m.plant.Client.Rollback(context.Background(), "shop", "production", api.Rollback{Reason: "to see whether it survives"}))
 		}
 	}
 }
@@ -179,10 +179,10 @@ func (m *massacre) change(path, text string) {
 	if path != "" {
 		change[path] = text
 	}
-	m.shop.commit(fmt.Sprintf("Change %d", m.commits), change)
+	m.shop.Commit(fmt.Sprintf("Change %d", m.commits), change)
 }
 
-func (m *massacre) push() { m.shop.tryPush("main") }
+func (m *massacre) push() { m.shop.TryPush("main") }
 
 // recover checks, after the restart, everything that must hold.
 func (m *massacre) recover() {
@@ -190,12 +190,12 @@ func (m *massacre) recover() {
 	p := m.plant
 	ctx := m.t.Context()
 	// What was pushed is there, whether or not git lived to say so; else the same push brings it.
-	commit := m.shop.git("rev-parse", "HEAD")
-	if _, err := p.client.Version(ctx, "shop", commit); err != nil {
-		answer, _ := m.shop.tryPush("main")
-		answer.wants(m.t, done, "the push after the restart")
+	commit := m.shop.Git("rev-parse", "HEAD")
+	if _, err := p.Client.Version(ctx, "shop", commit); err != nil {
+		answer, _ := m.shop.TryPush("main")
+		answer.Wants(m.t, done, "the push after the restart")
 	}
-	pushed, err := p.client.Version(ctx, "shop", commit)
+	pushed, err := p.Client.Version(ctx, "shop", commit)
 	if err != nil {
 		m.t.Fatalf("the version of %s is not there after its push: %v", commit, err)
 	}
@@ -204,19 +204,19 @@ func (m *massacre) recover() {
 	}
 	// A version that waits behind a cord ends when a newer one repairs what pulled it.
 	until(m.t, 90*time.Second, "everything ends, or is held by a cord", func() error {
-		s, err := p.client.Status(ctx, "")
+		s, err := p.Client.Status(ctx, "")
 		if err != nil {
 			return err
 		}
 		if n := s.Totals; n.Deployments+n.TasksRunning+n.TasksQueued > 0 || n.OnTheirWay > 0 && n.Cords == 0 {
-			why, _ := p.client.Why(ctx, api.WhyQuestion{})
+			why, _ := p.Client.Why(ctx, api.WhyQuestion{})
 			return fmt.Errorf("%+v: %s %+v", n, why.Sentence, why.Waits)
 		}
 		return nil
 	})
 	if p.status().Totals.Cords > 0 {
 		m.change("", "")
-		p.wait(m.shop.at(m.shop.push()), "live:production")
+		p.Wait(m.shop.Ref(m.shop.Push()), "live:production")
 	}
 	p.idle(60 * time.Second)
 	if v := p.version("shop", pushed.Number); v.Ended == nil {
@@ -241,15 +241,15 @@ func (m *massacre) nothingIsOrphaned() {
 				}
 			}
 		}
-		all := processesOf(m.plant.data)
+		all := processesOf(m.plant.Data)
 		if steps := with(all, "ANDON_TASK"); len(steps) > 0 {
-			return fmt.Errorf("nothing is to be done, and step %s runs (process %d)", steps[0].environ["ANDON_TASK"], steps[0].pid)
+			return fmt.Errorf("nothing is to be done, and step %s runs (process %d)", steps[0].Environ["ANDON_TASK"], steps[0].PID)
 		}
 		running := map[string]int{}
 		for _, c := range with(all, "ANDON_INSTANCE") {
-			id := c.environ["ANDON_INSTANCE"]
+			id := c.Environ["ANDON_INSTANCE"]
 			if running[id]++; !wanted[id] || running[id] > 1 {
-				return fmt.Errorf("process %d runs copy %s, which the plant does not want, or has already", c.pid, id)
+				return fmt.Errorf("process %d runs copy %s, which the plant does not want, or has already", c.PID, id)
 			}
 		}
 		if len(running) != len(wanted) {
@@ -262,7 +262,7 @@ func (m *massacre) nothingIsOrphaned() {
 // nothingOverlaps reads what the steps themselves found.
 func (m *massacre) nothingOverlaps() {
 	m.t.Helper()
-	caches, err := filepath.Glob(filepath.Join(m.plant.data, "agent", "cache", "*"))
+	caches, err := filepath.Glob(filepath.Join(m.plant.Data, "agent", "cache", "*"))
 	if err != nil || len(caches) == 0 {
 		m.t.Fatalf("there is no cache of the steps: %v", err)
 	}

@@ -14,16 +14,16 @@ import (
 
 // refuses starts the server, which must end by itself with that code.
 func (p *plant) refuses(code int, args ...string) result {
-	p.t.Helper()
-	all := append([]string{"server", "--data", p.data, "--listen", "127.0.0.1:0", "--proxy", "127.0.0.1:0"}, args...)
-	return p.andon(all...).wants(p.t, code, "a server that cannot start")
+	p.T.Helper()
+	all := append([]string{"server", "--data", p.Data, "--listen", "127.0.0.1:0", "--proxy", "127.0.0.1:0"}, args...)
+	return p.Andon(all...).Wants(p.T, code, "a server that cannot start")
 }
 
 func TestData_HasOneServer(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t)
-	p.refuses(failed).says(t, p.data, "andon down")
-	if _, message := p.andon("--json", "server", "--data", p.data, "--listen", "127.0.0.1:0", "--proxy", "127.0.0.1:0").failure(t); !strings.Contains(message, "another andon server") {
+	p.refuses(failed).Says(t, p.Data, "andon down")
+	if _, message := p.Andon("--json", "server", "--data", p.Data, "--listen", "127.0.0.1:0", "--proxy", "127.0.0.1:0").Failure(t); !strings.Contains(message, "another andon server") {
 		t.Errorf("the message is %q", message)
 	}
 	p.status() // the first one goes on
@@ -33,7 +33,7 @@ func TestData_IsPrivate(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t)
 	for _, name := range []string{"admin.token", "agent.token", "journal.db"} {
-		info, err := os.Stat(filepath.Join(p.data, name))
+		info, err := os.Stat(filepath.Join(p.Data, name))
 		if err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v; want mode 0600", name, info.Mode(), err)
 		}
@@ -48,17 +48,17 @@ func TestListen_OnAPortInUseSaysSo(t *testing.T) {
 	}
 	defer l.Close()
 	p := newPlant(t)
-	p.refuses(failed, "--listen", l.Addr().String()).says(t, l.Addr().String(), "--listen")
-	p.refuses(failed, "--proxy", l.Addr().String()).says(t, l.Addr().String(), "--proxy ADDR")
-	p.refuses(failed, "--proxy", "192.0.2.1:80").says(t, "192.0.2.1:80", "--proxy ADDR") // no address of this host
-	p.start()                                                                            // a refused start leaves nothing behind that hinders the next one
+	p.refuses(failed, "--listen", l.Addr().String()).Says(t, l.Addr().String(), "--listen")
+	p.refuses(failed, "--proxy", l.Addr().String()).Says(t, l.Addr().String(), "--proxy ADDR")
+	p.refuses(failed, "--proxy", "192.0.2.1:80").Says(t, "192.0.2.1:80", "--proxy ADDR") // no address of this host
+	p.Start()                                                                            // a refused start leaves nothing behind that hinders the next one
 }
 
 func TestData_OfANewerFormatIsRefused(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t)
-	p.stop()
-	format := filepath.Join(p.data, "format")
+	p.Stop()
+	format := filepath.Join(p.Data, "format")
 	before, err := os.ReadFile(format)
 	if err != nil {
 		t.Fatal(err)
@@ -66,11 +66,11 @@ func TestData_OfANewerFormatIsRefused(t *testing.T) {
 	if err := os.WriteFile(format, []byte("999\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.refuses(failed).says(t, "newer version", "999")
+	p.refuses(failed).Says(t, "newer version", "999")
 	if err := os.WriteFile(format, before, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.start()
+	p.Start()
 }
 
 var eventNumber = regexp.MustCompile(`event (\d+)`)
@@ -79,10 +79,10 @@ func TestJournal_ThatWasChangedOrTornIsRefusedWithTheEvent(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t)
 	shop := p.newShop()
-	shop.shipFirst()
-	p.stop()
-	p.andon("audit", "verify", "--data", p.data).wants(t, done, "andon audit verify").says(t, "intact")
-	whole := snapshot(t, p.data)
+	shop.ShipFirst()
+	p.Stop()
+	p.Andon("audit", "verify", "--data", p.Data).Wants(t, done, "andon audit verify").Says(t, "intact")
+	whole := snapshot(t, p.Data)
 
 	t.Run("a changed byte", func(t *testing.T) {
 		flipped := false
@@ -94,13 +94,13 @@ func TestJournal_ThatWasChangedOrTornIsRefusedWithTheEvent(t *testing.T) {
 		if !flipped {
 			t.Fatal("the journal does not contain the subject of the commit")
 		}
-		verify := p.andon("audit", "verify", "--data", p.data).wants(t, failed, "andon audit verify of a changed journal")
-		named := eventNumber.FindString(verify.err)
+		verify := p.Andon("audit", "verify", "--data", p.Data).Wants(t, failed, "andon audit verify of a changed journal")
+		named := eventNumber.FindString(verify.Err)
 		if named == "" {
 			t.Fatalf("it does not name the event: %s", verify)
 		}
-		start := p.refuses(failed).says(t, named)
-		t.Logf("andon server: %s", strings.TrimSpace(start.err))
+		start := p.refuses(failed).Says(t, named)
+		t.Logf("andon server: %s", strings.TrimSpace(start.Err))
 	})
 	t.Run("a lost end", func(t *testing.T) {
 		for name, data := range whole {
@@ -109,14 +109,14 @@ func TestJournal_ThatWasChangedOrTornIsRefusedWithTheEvent(t *testing.T) {
 				write(t, name, data[:len(data)/2])
 			}
 		}
-		verify := p.andon("audit", "verify", "--data", p.data).wants(t, failed, "andon audit verify of half a journal")
+		verify := p.Andon("audit", "verify", "--data", p.Data).Wants(t, failed, "andon audit verify of half a journal")
 		start := p.refuses(failed)
-		t.Logf("andon audit verify: %s\nandon server: %s", strings.TrimSpace(verify.err), strings.TrimSpace(start.err))
+		t.Logf("andon audit verify: %s\nandon server: %s", strings.TrimSpace(verify.Err), strings.TrimSpace(start.Err))
 	})
 	for name, data := range whole {
 		write(t, name, data)
 	}
-	p.start() // a refused start changes nothing
+	p.Start() // a refused start changes nothing
 	p.answers("shop.localhost", "hello 1\n")
 }
 
@@ -147,19 +147,19 @@ func TestBackup_RestoresAPlantElsewhere(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t)
 	shop := p.newShop()
-	shop.shipFirst()
-	live := shop.ship("Second", files{"files/answer.txt": "hello 2\n"})
-	file := filepath.Join(p.home, "plant.backup")
-	p.andon("backup", file).wants(t, done, "andon backup")
-	p.andon("backup", file).wants(t, failed, "a backup over another one")
-	p.andon("restore", file, "--data", p.data).wants(t, failed, "restoring over a plant")
+	shop.ShipFirst()
+	live := shop.Ship("Second", files{"files/answer.txt": "hello 2\n"})
+	file := filepath.Join(p.Home, "plant.backup")
+	p.Andon("backup", file).Wants(t, done, "andon backup")
+	p.Andon("backup", file).Wants(t, failed, "a backup over another one")
+	p.Andon("restore", file, "--data", p.Data).Wants(t, failed, "restoring over a plant")
 
 	there := newPlant(t)
-	there.andon("restore", file, "--data", there.data).wants(t, done, "andon restore")
-	there.andon("audit", "verify", "--data", there.data).wants(t, done, "andon audit verify of the backup")
-	there.start()
+	there.Andon("restore", file, "--data", there.Data).Wants(t, done, "andon restore")
+	there.Andon("audit", "verify", "--data", there.Data).Wants(t, done, "andon audit verify of the backup")
+	there.Start()
 	until(t, 30*time.Second, "the restored plant brings up its copies", func() error {
-		text, err := get(t, there.proxy, "shop.localhost", "/")
+		text, err := get(t, there.Proxy, "shop.localhost", "/")
 		if err != nil && strings.Contains(err.Error(), "404") {
 			t.Fatalf("the restored plant denies its service: %v", err)
 		}
@@ -168,11 +168,11 @@ func TestBackup_RestoresAPlantElsewhere(t *testing.T) {
 		}
 		return err
 	})
-	if there.live("shop", "production") != live || there.token != p.token {
+	if there.live("shop", "production") != live || there.Token != p.Token {
 		t.Errorf("the restored plant is another one")
 	}
 	shop.plant = there // its git goes on where it was
-	third := shop.ship("Third", files{"files/answer.txt": "hello 3\n"})
+	third := shop.Ship("Third", files{"files/answer.txt": "hello 3\n"})
 	if third != live+1 {
 		t.Errorf("after version %d comes version %d", live, third)
 	}
@@ -184,36 +184,36 @@ func TestBackup_RestoresAPlantElsewhere(t *testing.T) {
 	}
 	write(t, file, data[:len(data)-len(data)/3])
 	torn := newPlant(t)
-	torn.andon("restore", file, "--data", torn.data).wants(t, failed, "restoring two thirds of a backup")
+	torn.Andon("restore", file, "--data", torn.Data).Wants(t, failed, "restoring two thirds of a backup")
 }
 
 func TestDisk_ThatIsFullStopsNothingThatRunsAndIsRecoveredFrom(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t)
-	smallDisk(t, p.data, "64m", p.end)
-	p.start()
+	smallDisk(t, p.Data, "64m", p.End)
+	p.Start()
 	shop := p.newShop()
-	shop.shipFirst()
+	shop.ShipFirst()
 	l := p.newLoad("shop.localhost", shopping)
-	filler := filepath.Join(p.data, "filler")
+	filler := filepath.Join(p.Data, "filler")
 	fill(t, filler)
-	shop.commit("Too much", files{"files/answer.txt": "hello 2\n"})
-	answer, _ := shop.tryPush("main")
-	if answer.code == done {
+	shop.Commit("Too much", files{"files/answer.txt": "hello 2\n"})
+	answer, _ := shop.TryPush("main")
+	if answer.Code == done {
 		t.Errorf("a push on a full disk succeeds: %s", answer)
 	}
-	p.andon("cord", "pull", "--reason", "the disk is full").wants(t, unreachable, "a command on a full disk").says(t, "full")
+	p.Andon("cord", "pull", "--reason", "the disk is full").Wants(t, unreachable, "a command on a full disk").Says(t, "full")
 	p.answers("shop.localhost", "hello 1\n")
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
 	until(t, 60*time.Second, "the plant takes pushes again", func() error {
-		if answer, _ := shop.tryPush("main"); answer.code != done {
+		if answer, _ := shop.TryPush("main"); answer.Code != done {
 			return fmt.Errorf("%s", answer)
 		}
 		return nil
 	})
-	p.wait("shop", "live:production")
+	p.Wait("shop", "live:production")
 	p.answers("shop.localhost", "hello 2\n")
 	l.stop()
 	l.intact()

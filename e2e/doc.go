@@ -3,7 +3,8 @@
 // program is linked in. The tests need Linux: they look into /proc.
 //
 // The program is built once in a run, with the race detector if the tests have it. Whatever a run
-// starts ends with it, also when the run is killed. These variables change a run:
+// starts ends with it, also when the run is killed: package planttest sees to that. These variables
+// change a run:
 //
 //	ANDON_KILLS=100      how often TestCrash kills the server; 10 if left out
 //	ANDON_ROLLOUTS=200   how many deployments and rollbacks TestStrategies makes; 20 if left out

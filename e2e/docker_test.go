@@ -15,18 +15,19 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/e2e/planttest"
 	"github.com/andon-cd/andon/internal/platform/docker/dockertest"
 )
 
 // place returns one service in one environment, with its copies.
 func (p *plant) place(service, environment string) api.PlaceDetail {
-	p.t.Helper()
+	p.T.Helper()
 	for _, place := range p.service(service).Places {
 		if place.Environment == environment {
 			return place
 		}
 	}
-	p.t.Fatalf("%s has no place %s", service, environment)
+	p.T.Fatalf("%s has no place %s", service, environment)
 	return api.PlaceDetail{}
 }
 
@@ -41,7 +42,7 @@ type contained struct {
 // containers returns an Engine's containers of an environment, in the order of their copies.
 func containers(t *testing.T, e *dockertest.Engine, environment string) []contained {
 	t.Helper()
-	client := &http.Client{Timeout: commandTimeout, Transport: &http.Transport{
+	client := &http.Client{Timeout: planttest.CommandTimeout, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", e.Socket())
@@ -81,7 +82,7 @@ func TestDocker_VersionsGoToContainersAndNobodyNotices(t *testing.T) {
 	p := startPlant(t, "--docker", engine.Socket())
 	p.production("platform: docker\nlimits: {memory: 256MiB, cpu: 2, processes: 300}\n")
 	shop := p.newContainedShop()
-	first := shop.shipFirst()
+	first := shop.ShipFirst()
 	p.answers("shop.localhost", "hello 1\n")
 	before := containers(t, engine, "production")
 	live := p.place("shop", "production").Live
@@ -93,17 +94,17 @@ func TestDocker_VersionsGoToContainersAndNobodyNotices(t *testing.T) {
 			t.Errorf("container %+v is not of artifact %s", c, live.Artifact)
 		}
 	}
-	if n := len(containers(t, engine, "test")) + len(with(processesOf(filepath.Join(p.data, "agent", "copies")), "ANDON_INSTANCE")); n != 2 {
+	if n := len(containers(t, engine, "test")) + len(with(processesOf(filepath.Join(p.Data, "agent", "copies")), "ANDON_INSTANCE")); n != 2 {
 		t.Errorf("test has %d copies; want two, as processes", n)
 	}
-	p.andon("status").wants(t, done, "andon status").says(t, "in containers", "has containers")
-	p.andon("doctor", "--docker", engine.Socket(), "--data", p.data).says(t, "Docker", "platform: docker can run here")
+	p.Andon("status").Wants(t, done, "andon status").Says(t, "in containers", "has containers")
+	p.Andon("doctor", "--docker", engine.Socket(), "--data", p.Data).Says(t, "Docker", "platform: docker can run here")
 
 	l := p.newLoad("shop.localhost", shopping)
-	shop.ship("Say more", files{"files/answer.txt": "hello 2\n"})
+	shop.Ship("Say more", files{"files/answer.txt": "hello 2\n"})
 	p.answers("shop.localhost", "hello 2\n")
-	p.andon("rollback", "shop", "production", "--reason", "the test goes back").wants(t, done, "andon rollback")
-	p.idle(commandTimeout)
+	p.Andon("rollback", "shop", "production", "--reason", "the test goes back").Wants(t, done, "andon rollback")
+	p.idle(planttest.CommandTimeout)
 	p.answers("shop.localhost", "hello 1\n")
 	if now := p.live("shop", "production"); now != first {
 		t.Errorf("version %d is live after the rollback; want %d", now, first)
@@ -111,10 +112,10 @@ func TestDocker_VersionsGoToContainersAndNobodyNotices(t *testing.T) {
 	l.intact()
 
 	kept := containers(t, engine, "production")
-	p.kill()
+	p.Kill()
 	waitForRequests(t, l, 50)
-	p.start()
-	p.idle(commandTimeout)
+	p.Start()
+	p.idle(planttest.CommandTimeout)
 	sameContainers(t, engine, "production", kept)
 
 	engine.Kill()
@@ -122,13 +123,13 @@ func TestDocker_VersionsGoToContainersAndNobodyNotices(t *testing.T) {
 	if err := engine.Start(); err != nil {
 		t.Fatal(err)
 	}
-	shop.ship("Go on", files{"files/answer.txt": "hello 3\n"})
+	shop.Ship("Go on", files{"files/answer.txt": "hello 3\n"})
 	p.answers("shop.localhost", "hello 3\n")
 	l.stop()
 	l.intact()
-	p.andon("log", p.place("shop", "production").CopyList[0].Log).says(t, "shopd 3 of production starts")
+	p.Andon("log", p.place("shop", "production").CopyList[0].Log).Says(t, "shopd 3 of production starts")
 
-	p.end()
+	p.End()
 	for _, c := range containers(t, engine, "production") {
 		if c.State == "running" {
 			t.Errorf("andon down leaves container %+v", c)
@@ -145,11 +146,11 @@ func TestDocker_CopiesComeBackWithAnEngineThatEndsThem(t *testing.T) {
 	p := startPlant(t, "--docker", engine.Socket())
 	p.production("platform: docker\n")
 	shop := p.newContainedShop()
-	version := shop.shipFirst()
+	version := shop.ShipFirst()
 	if err := engine.End(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, commandTimeout, "the plant says that the copies are not well", func() error {
+	until(t, planttest.CommandTimeout, "the plant says that the copies are not well", func() error {
 		for _, c := range p.place("shop", "production").CopyList {
 			if c.Phase == "healthy" {
 				return fmt.Errorf("%+v", c)
@@ -157,21 +158,21 @@ func TestDocker_CopiesComeBackWithAnEngineThatEndsThem(t *testing.T) {
 		}
 		return nil
 	})
-	if answer, err := get(t, p.proxy, "shop.localhost", "/"); err == nil {
+	if answer, err := get(t, p.Proxy, "shop.localhost", "/"); err == nil {
 		t.Errorf("without copies the shop answers %q", answer)
 	}
 	if err := engine.Start(); err != nil {
 		t.Fatal(err)
 	}
 	until(t, time.Minute, "the shop answers again", func() error {
-		_, err := get(t, p.proxy, "shop.localhost", "/")
+		_, err := get(t, p.Proxy, "shop.localhost", "/")
 		return err
 	})
-	p.idle(commandTimeout)
+	p.idle(planttest.CommandTimeout)
 	if live := p.live("shop", "production"); live != version {
 		t.Errorf("version %d is live; want %d", live, version)
 	}
-	all, err := p.client.Deployments(t.Context(), api.DeploymentFilter{Service: "shop", Environment: "production"})
+	all, err := p.Client.Deployments(t.Context(), api.DeploymentFilter{Service: "shop", Environment: "production"})
 	if err != nil || len(all) != 1 {
 		t.Errorf("the deployments are %+v, %v; want the first alone", all, err)
 	}
@@ -185,12 +186,12 @@ func TestDocker_ReplaceMakesEveryInstanceAnew(t *testing.T) {
 	p := startPlant(t, "--docker", engine.Socket())
 	p.production("platform: docker\nstrategy: replace\n")
 	shop := p.newContainedShop()
-	shop.shipFirst()
+	shop.ShipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 	seen := map[string]bool{}
 	fresh := func(what string) {
 		t.Helper()
-		p.idle(commandTimeout)
+		p.idle(planttest.CommandTimeout)
 		now := containers(t, engine, "production")
 		for _, c := range now {
 			if seen[c.ID] {
@@ -203,9 +204,9 @@ func TestDocker_ReplaceMakesEveryInstanceAnew(t *testing.T) {
 		}
 	}
 	fresh("the first deployment")
-	shop.ship("Say more", files{"files/answer.txt": "hello 2\n"})
+	shop.Ship("Say more", files{"files/answer.txt": "hello 2\n"})
 	fresh("the second deployment")
-	p.andon("rollback", "shop", "production", "--reason", "the test goes back").wants(t, done, "andon rollback")
+	p.Andon("rollback", "shop", "production", "--reason", "the test goes back").Wants(t, done, "andon rollback")
 	fresh("the rollback")
 	p.answers("shop.localhost", "hello 1\n")
 	l.stop()

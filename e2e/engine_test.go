@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/andon-cd/andon/e2e/planttest"
 	"github.com/andon-cd/andon/internal/platform/docker/dockertest"
 )
 
@@ -47,8 +48,8 @@ func sweepEngines(dir string) {
 // newContainedShop is newShop with a program that a container has, too. OWNER lets the reaper find
 // its containers.
 func (p *plant) newContainedShop(edits ...string) *repository {
-	p.t.Helper()
+	p.T.Helper()
 	return p.newShop(append(edits,
-		"command: ["+shopd(p.t)+"]", "command: [./shopd]\n  env: {OWNER: "+p.home+"}",
-		"steps: [sh ./test.sh]", "steps: [\"cp "+shopd(p.t)+" files/shopd\"]")...)
+		"command: ["+planttest.Shopd(p.T)+"]", "command: [./shopd]\n  env: {OWNER: "+p.Home+"}",
+		"steps: [sh ./test.sh]", "steps: [\"cp "+planttest.Shopd(p.T)+" files/shopd\"]")...)
 }

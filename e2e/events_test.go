@@ -28,9 +28,9 @@ type follower struct {
 // follow begins at the first event of the plant and goes on until the end of the test.
 func (p *plant) follow() *follower {
 	ctx, cancel := context.WithCancel(context.Background())
-	f := &follower{t: p.t, cancel: cancel, gone: make(chan struct{})}
+	f := &follower{t: p.T, cancel: cancel, gone: make(chan struct{})}
 	// The address is that of now: a plant that is to be followed over restarts keeps its ports.
-	client := *p.client
+	client := *p.Client
 	go func() {
 		defer close(f.gone)
 		ticker := time.NewTicker(20 * time.Millisecond)
@@ -43,7 +43,7 @@ func (p *plant) follow() *follower {
 			}
 		}
 	}()
-	p.t.Cleanup(func() {
+	p.T.Cleanup(func() {
 		cancel()
 		<-f.gone
 	})
@@ -91,7 +91,7 @@ func (f *follower) verify(p *plant, after int64) int64 {
 	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
 	defer cancel()
 	at := after
-	err := p.client.Events(ctx, after, func(e api.Event) error {
+	err := p.Client.Events(ctx, after, func(e api.Event) error {
 		if at++; e.Position != at {
 			return fmt.Errorf("event %d was seen and is missing: event %d is in its place", at, e.Position)
 		}

@@ -20,7 +20,7 @@ func TestFault_AgentKilled(t *testing.T) {
 	one, two := p.startHost("one", station{}), p.startHost("two", station{})
 	p.production("hosts: {names: [one, two]}\nedge: {names: [local]}\n")
 	shop := p.newShop(patient()...)
-	shop.shipFirst()
+	shop.ShipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 	before := one.copies("production")
 	if len(before) != 1 || len(two.copies("production")) != 1 {
@@ -31,16 +31,16 @@ func TestFault_AgentKilled(t *testing.T) {
 	killed := time.Now()
 	agent := p.knows("one", false, awayWithin)
 	t.Logf("after %s the plant says: agent one is away: %s", time.Since(killed).Round(time.Second), agent.Reason)
-	p.andon("status").wants(t, done, "andon status").says(t, "away", agent.Reason)
-	if !before[0].alive() {
+	p.Andon("status").Wants(t, done, "andon status").Says(t, "away", agent.Reason)
+	if !before[0].Alive() {
 		t.Error("the copy ended with its agent")
 	}
 	waitForRequests(t, l, 100)
-	second := shop.ship("While one is away", files{"files/answer.txt": "hello 2\n"})
+	second := shop.Ship("While one is away", files{"files/answer.txt": "hello 2\n"})
 	if n := len(two.copies("production")); n != 2 {
 		t.Errorf("host two has %d copies of version %d; want both", n, second)
 	}
-	if !before[0].alive() {
+	if !before[0].Alive() {
 		t.Error("somebody ended the copy of an agent that is away")
 	}
 
@@ -52,7 +52,7 @@ func TestFault_AgentKilled(t *testing.T) {
 		}
 		return nil
 	})
-	shop.ship("After it is back", files{"files/answer.txt": "hello 3\n"})
+	shop.Ship("After it is back", files{"files/answer.txt": "hello 3\n"})
 	if len(one.copies("production")) != 1 || len(two.copies("production")) != 1 {
 		t.Error("the next version is not spread over both hosts")
 	}
@@ -69,7 +69,7 @@ func TestFault_AgentKilledDuringADeployment(t *testing.T) {
 	one, two := p.startHost("one", station{}), p.startHost("two", station{})
 	p.production("hosts: {names: [one, two]}\nedge: {names: [local]}\nsoak: 2s\n")
 	shop := p.newShop(patient()...)
-	shop.shipFirst()
+	shop.ShipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 	step := func(version int64, want api.DeploymentStep) {
 		t.Helper()
@@ -81,25 +81,25 @@ func TestFault_AgentKilledDuringADeployment(t *testing.T) {
 			return err
 		})
 	}
-	shop.commit("Its agent is back soon", files{"files/answer.txt": "hello 2\n"})
-	second := shop.push()
+	shop.Commit("Its agent is back soon", files{"files/answer.txt": "hello 2\n"})
+	second := shop.Push()
 	step(second, api.StepSoaking)
 	one.kill()
 	one.start()
-	p.wait(shop.at(second), "live:production")
+	p.Wait(shop.Ref(second), "live:production")
 	p.idle(30 * time.Second)
 
 	two.kill()
-	shop.commit("Its agent is not", files{"files/answer.txt": "hello 3\n"})
-	third := shop.push()
+	shop.Commit("Its agent is not", files{"files/answer.txt": "hello 3\n"})
+	third := shop.Push()
 	until(t, 30*time.Second, "the deployment waits for the agent", func() error {
-		if r := p.andon("why", "shop"); !strings.Contains(r.out, "agent two, which has shop.production.3.") {
+		if r := p.Andon("why", "shop"); !strings.Contains(r.Out, "agent two, which has shop.production.3.") {
 			return fmt.Errorf("%s", r)
 		}
 		return nil
 	})
 	began := time.Now()
-	p.andon("rollback", "shop", "production", "--reason", "it does not move").wants(t, done, "andon rollback")
+	p.Andon("rollback", "shop", "production", "--reason", "it does not move").Wants(t, done, "andon rollback")
 	p.idleBut(t, "two", 20*time.Second)
 	t.Logf("the rollback has ended after %s", time.Since(began).Round(10*time.Millisecond))
 	if live := p.live("shop", "production"); live != second {
@@ -110,7 +110,7 @@ func TestFault_AgentKilledDuringADeployment(t *testing.T) {
 	}
 	two.start()
 	p.idle(30 * time.Second)
-	shop.ship("With all of them", files{"files/answer.txt": "hello 4\n"})
+	shop.Ship("With all of them", files{"files/answer.txt": "hello 4\n"})
 	if len(one.copies("production")) != 1 || len(two.copies("production")) != 1 {
 		t.Error("the next version is not spread over both hosts")
 	}

@@ -13,10 +13,10 @@ import (
 
 // inProduction returns the running copies of a service's production on the server's own host.
 func (p *plant) inProduction() []process {
-	p.t.Helper()
+	p.T.Helper()
 	var found []process
-	for _, c := range with(processesOf(p.data), "ANDON_INSTANCE") {
-		if c.environ["ANDON_ENVIRONMENT"] == "production" {
+	for _, c := range with(processesOf(p.Data), "ANDON_INSTANCE") {
+		if c.Environ["ANDON_ENVIRONMENT"] == "production" {
 			found = append(found, c)
 		}
 	}
@@ -25,7 +25,7 @@ func (p *plant) inProduction() []process {
 
 // deploymentOf returns the newest deployment of a version to production.
 func (p *plant) deploymentOf(service string, version int64) (api.Deployment, error) {
-	all, err := p.client.Deployments(p.t.Context(), api.DeploymentFilter{Service: service, Environment: "production", Page: api.Page{Limit: 100}})
+	all, err := p.Client.Deployments(p.T.Context(), api.DeploymentFilter{Service: service, Environment: "production", Page: api.Page{Limit: 100}})
 	if err != nil {
 		return api.Deployment{}, err
 	}
@@ -40,22 +40,22 @@ func (p *plant) deploymentOf(service string, version int64) (api.Deployment, err
 // failsBecause waits until the deployment of a version to production has failed, and returns it. Its
 // reason, and what why says of the cord that it pulled, must have all those words.
 func (p *plant) failsBecause(service string, version int64, limit time.Duration, words ...string) api.Deployment {
-	p.t.Helper()
+	p.T.Helper()
 	var d api.Deployment
-	until(p.t, limit, "the deployment fails", func() (err error) {
+	until(p.T, limit, "the deployment fails", func() (err error) {
 		if d, err = p.deploymentOf(service, version); err == nil && d.Outcome != api.Failed {
-			why, _ := p.client.Why(p.t.Context(), api.WhyQuestion{Service: service})
+			why, _ := p.Client.Why(p.T.Context(), api.WhyQuestion{Service: service})
 			err = fmt.Errorf("%+v; %s %+v", d, why.Sentence, why.Waits)
 		}
 		return err
 	})
-	p.t.Logf("%s failed after %d ms: %s", d.ID, d.TookMS, d.Reason)
-	why := p.andon("why", service).wants(p.t, done, "andon why")
+	p.T.Logf("%s failed after %d ms: %s", d.ID, d.TookMS, d.Reason)
+	why := p.Andon("why", service).Wants(p.T, done, "andon why")
 	for _, word := range words {
 		if !strings.Contains(d.Reason, word) {
-			p.t.Errorf("the reason does not say %q: %s", word, d.Reason)
+			p.T.Errorf("the reason does not say %q: %s", word, d.Reason)
 		}
-		why.says(p.t, word)
+		why.Says(p.T, word)
 	}
 	return d
 }
@@ -66,12 +66,12 @@ func (p *plant) failsBecause(service string, version int64, limit time.Duration,
 func TestFault_CopyHangs(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t)
-	p.newShop().shipFirst()
+	p.newShop().ShipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 	waitForRequests(t, l, 100)
 	l.intact()
 	hung := p.inProduction()[0]
-	if err := syscall.Kill(hung.pid, syscall.SIGSTOP); err != nil {
+	if err := syscall.Kill(hung.PID, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	stopped := time.Now()
@@ -82,9 +82,9 @@ func TestFault_CopyHangs(t *testing.T) {
 		return nil
 	})
 	t.Logf("it is out of traffic after %s", time.Since(stopped).Round(10*time.Millisecond))
-	p.andon("status").wants(t, done, "andon status").says(t, "1 of 2 healthy")
+	p.Andon("status").Wants(t, done, "andon status").Says(t, "1 of 2 healthy")
 	until(t, 40*time.Second, "the copy is started again", func() error {
-		if in := p.inTraffic("shop", "production"); len(in) != 2 || hung.alive() {
+		if in := p.inTraffic("shop", "production"); len(in) != 2 || hung.Alive() {
 			return fmt.Errorf("%+v", in)
 		}
 		return nil
@@ -101,18 +101,18 @@ func TestFault_CrashLoop(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t)
 	shop := p.newShop("deploy: test, grants", "grants")
-	shop.shipFirst()
+	shop.ShipFirst()
 	l := p.newLoad("shop.localhost", shopping)
-	shop.commit("Crash", files{"files/crash": "yes\n"})
-	bad := shop.push()
+	shop.Commit("Crash", files{"files/crash": "yes\n"})
+	bad := shop.Push()
 	p.failsBecause("shop", bad, 30*time.Second, "in a crash loop", "exit status 1")
 	p.idle(30 * time.Second)
 	for _, c := range p.inProduction() {
-		if c.environ["ANDON_VERSION"] == fmt.Sprint(bad) {
-			t.Errorf("a copy of version %d goes on: process %d", bad, c.pid)
+		if c.Environ["ANDON_VERSION"] == fmt.Sprint(bad) {
+			t.Errorf("a copy of version %d goes on: process %d", bad, c.PID)
 		}
 	}
-	shop.ship("Do not crash", files{"files/crash": "", "files/answer.txt": "hello 3\n"})
+	shop.Ship("Do not crash", files{"files/crash": "", "files/answer.txt": "hello 3\n"})
 	l.stop()
 	l.intact()
 }
@@ -123,11 +123,11 @@ func TestFault_HealthFlapping(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t)
 	shop := p.newShop("deploy: test, grants", "grants")
-	first := shop.shipFirst()
+	first := shop.ShipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 	p.production("soak: 3s\n")
-	shop.commit("Flap", files{"files/flaps": "yes\n"})
-	flapping := shop.push()
+	shop.Commit("Flap", files{"files/flaps": "yes\n"})
+	flapping := shop.Push()
 	p.failsBecause("shop", flapping, 60*time.Second, "GET /healthz answers with status 503")
 	p.idle(30 * time.Second)
 	if live := p.live("shop", "production"); live != first {
@@ -135,10 +135,10 @@ func TestFault_HealthFlapping(t *testing.T) {
 	}
 
 	sick := p.inProduction()[0]
-	if err := syscall.Kill(sick.pid, syscall.SIGUSR1); err != nil {
+	if err := syscall.Kill(sick.PID, syscall.SIGUSR1); err != nil {
 		t.Fatal(err)
 	}
-	id := sick.environ["ANDON_INSTANCE"]
+	id := sick.Environ["ANDON_INSTANCE"]
 	in := func(want bool) {
 		t.Helper()
 		until(t, 20*time.Second, fmt.Sprintf("%s is in traffic: %t", id, want), func() error {
@@ -160,14 +160,14 @@ func TestFault_HealthFlapping(t *testing.T) {
 		in(false)
 		in(true)
 	}
-	if err := syscall.Kill(sick.pid, syscall.SIGUSR1); err != nil {
+	if err := syscall.Kill(sick.PID, syscall.SIGUSR1); err != nil {
 		t.Fatal(err)
 	}
-	if !sick.alive() {
+	if !sick.Alive() {
 		t.Error("a copy that flaps was ended")
 	}
 	p.idle(30 * time.Second)
-	shop.ship("Be steady", files{"files/flaps": "", "files/answer.txt": "hello 3\n"})
+	shop.Ship("Be steady", files{"files/flaps": "", "files/answer.txt": "hello 3\n"})
 	l.stop()
 	l.intact()
 }
@@ -181,15 +181,15 @@ func TestFault_DrainNeverEnds(t *testing.T) {
 	shop := p.newShop("deploy: test, grants", "grants", "{name: production,", "{name: production, approval: {},", "drain: 2s", "drain: 2s\n  stop: 1s")
 	approve := func(version int64) {
 		t.Helper()
-		p.wait(shop.at(version), "certified")
-		p.andon("promote", "shop", fmt.Sprint(version), "production").wants(t, done, "andon promote")
+		p.Wait(shop.Ref(version), "certified")
+		p.Andon("promote", "shop", fmt.Sprint(version), "production").Wants(t, done, "andon promote")
 	}
-	first := shop.push()
+	first := shop.Push()
 	approve(first)
-	p.wait(shop.at(first), "live:production")
-	shop.commit("Change", files{"files/answer.txt": "hello 2\n"})
-	version := shop.push()
-	p.wait(shop.at(version), "certified")
+	p.Wait(shop.Ref(first), "live:production")
+	shop.Commit("Change", files{"files/answer.txt": "hello 2\n"})
+	version := shop.Push()
+	p.Wait(shop.Ref(version), "certified")
 	l := p.newLoad("shop.localhost", shopping)
 	const endless = 4
 	held := make(chan error, endless)
@@ -202,12 +202,12 @@ func TestFault_DrainNeverEnds(t *testing.T) {
 	waitForRequests(t, l, 100)
 	approve(version)
 	until(t, 30*time.Second, "the deployment waits for the requests", func() error {
-		if r := p.andon("why", "shop"); !strings.Contains(r.out, "requests in flight on shop.production.1.") {
+		if r := p.Andon("why", "shop"); !strings.Contains(r.Out, "requests in flight on shop.production.1.") {
 			return fmt.Errorf("%s", r)
 		}
 		return nil
 	})
-	p.wait(shop.at(version), "live:production")
+	p.Wait(shop.Ref(version), "live:production")
 	p.idle(30 * time.Second)
 	for range endless {
 		if err := <-held; err == nil {

@@ -19,20 +19,20 @@ func TestFault_DiskFullOnOneHost(t *testing.T) {
 	one.start()
 	p.production("hosts: {names: [one, two]}\nedge: {names: [local]}\n")
 	shop := p.newShop(patient()...)
-	first := shop.shipFirst()
+	first := shop.ShipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 	before := one.copies("production")
 	filler := filepath.Join(one.data, "filler")
 	fill(t, filler)
 
-	shop.commit("Too much", files{"files/answer.txt": "hello 2\n"})
-	bad := shop.push()
+	shop.Commit("Too much", files{"files/answer.txt": "hello 2\n"})
+	bad := shop.Push()
 	p.failsBecause("shop", bad, time.Minute, "no space left on device")
 	p.idle(time.Minute)
 	if live := p.live("shop", "production"); live != first {
 		t.Fatalf("version %d is live", live)
 	}
-	if now := one.copies("production"); len(now) != 1 || now[0].pid != before[0].pid {
+	if now := one.copies("production"); len(now) != 1 || now[0].PID != before[0].PID {
 		t.Errorf("the copy on the full disk was %+v and is %+v", before, now)
 	}
 	// What runs there has room kept for it: a copy that ends is started again.
@@ -46,7 +46,7 @@ func TestFault_DiskFullOnOneHost(t *testing.T) {
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	shop.ship("With room", files{"files/answer.txt": "hello 3\n"})
+	shop.Ship("With room", files{"files/answer.txt": "hello 3\n"})
 	if len(one.copies("production")) != 1 || len(two.copies("production")) != 1 {
 		t.Error("the next version is not spread over both hosts")
 	}

@@ -19,7 +19,7 @@ func TestFault_DockerRestarted(t *testing.T) {
 	p.startHost("two", station{}, "--docker", ends.Socket())
 	p.production("platform: docker\nhosts: {names: [one, two]}\nedge: {names: [local]}\n")
 	shop := p.newContainedShop(patient()...)
-	shop.shipFirst()
+	shop.ShipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 	waitForRequests(t, l, 100)
 	healthy := func(what string, want int, limit time.Duration) {
@@ -47,11 +47,11 @@ func TestFault_DockerRestarted(t *testing.T) {
 		t.Fatal(err)
 	}
 	healthy("the copy of the engine that ended leaves the traffic", 1, 20*time.Second)
-	p.andon("status").wants(t, done, "andon status").says(t, "1 of 2 healthy")
-	shop.commit("Without an engine", files{"files/answer.txt": "hello 2\n"})
-	second := shop.push()
+	p.Andon("status").Wants(t, done, "andon status").Says(t, "1 of 2 healthy")
+	shop.Commit("Without an engine", files{"files/answer.txt": "hello 2\n"})
+	second := shop.Push()
 	until(t, 90*time.Second, "the deployment says what it waits for", func() error {
-		if r := p.andon("why", "shop"); !strings.Contains(r.out, "container engine at "+ends.Socket()+" does not answer") {
+		if r := p.Andon("why", "shop"); !strings.Contains(r.Out, "container engine at "+ends.Socket()+" does not answer") {
 			return fmt.Errorf("%s", r)
 		}
 		return nil
@@ -59,7 +59,7 @@ func TestFault_DockerRestarted(t *testing.T) {
 	if err := ends.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p.wait(shop.at(second), "live:production")
+	p.Wait(shop.Ref(second), "live:production")
 	p.idle(time.Minute)
 	healthy("both copies are in traffic", 2, time.Minute)
 	l.stop()
@@ -76,27 +76,27 @@ func TestFault_ImageCorrupt(t *testing.T) {
 	shop := p.newContainedShop(patient("{name: production,", "{name: production, approval: {},")...)
 	approve := func(version int64) {
 		t.Helper()
-		p.wait(shop.at(version), "certified")
-		p.andon("promote", "shop", fmt.Sprint(version), "production").wants(t, done, "andon promote")
+		p.Wait(shop.Ref(version), "certified")
+		p.Andon("promote", "shop", fmt.Sprint(version), "production").Wants(t, done, "andon promote")
 	}
-	first := shop.push()
+	first := shop.Push()
 	approve(first)
-	p.wait(shop.at(first), "live:production")
+	p.Wait(shop.Ref(first), "live:production")
 	l := p.newLoad("shop.localhost", shopping)
-	shop.commit("Change", files{"files/answer.txt": "hello 2\n"})
-	bad := shop.push()
-	p.wait(shop.at(bad), "certified")
+	shop.Commit("Change", files{"files/answer.txt": "hello 2\n"})
+	bad := shop.Push()
+	p.Wait(shop.Ref(bad), "certified")
 	p.corrupt(p.version("shop", bad))
-	p.andon("promote", "shop", fmt.Sprint(bad), "production").wants(t, done, "andon promote")
+	p.Andon("promote", "shop", fmt.Sprint(bad), "production").Wants(t, done, "andon promote")
 	p.failsBecause("shop", bad, time.Minute, "damaged")
 	p.idle(time.Minute)
 	if live := p.live("shop", "production"); live != first {
 		t.Fatalf("version %d is live", live)
 	}
-	shop.commit("The same again", nil)
-	again := shop.push()
+	shop.Commit("The same again", nil)
+	again := shop.Push()
 	approve(again)
-	p.wait(shop.at(again), "live:production")
+	p.Wait(shop.Ref(again), "live:production")
 	p.answers("shop.localhost", "hello 2\n")
 	l.stop()
 	l.intact()

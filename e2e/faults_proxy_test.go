@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/e2e/planttest"
 )
 
 // TestFault_ProxyRestarted kills the proxy again and again while a deployment moves its traffic.
@@ -17,11 +18,11 @@ func TestFault_ProxyRestarted(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t)
 	shop := p.newShop("deploy: test, grants", "grants", "instances: 2", "instances: 4")
-	shop.shipFirst()
+	shop.ShipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 	waitForRequests(t, l, 100)
-	shop.commit("Change", files{"files/answer.txt": "hello 2\n"})
-	version := shop.push()
+	shop.Commit("Change", files{"files/answer.txt": "hello 2\n"})
+	version := shop.Push()
 	const times = 3
 	for i := range times {
 		until(t, 30*time.Second, "traffic moves", func() error {
@@ -31,12 +32,12 @@ func TestFault_ProxyRestarted(t *testing.T) {
 			}
 			return err
 		})
-		if err := syscall.Kill(p.proxyProcess().pid, syscall.SIGKILL); err != nil {
+		if err := syscall.Kill(p.proxyProcess().PID, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
 		waitForRequests(t, l, int64(20*(i+1)))
 	}
-	p.wait(shop.at(version), "live:production")
+	p.Wait(shop.Ref(version), "live:production")
 	p.idle(30 * time.Second)
 	d, err := p.deploymentOf("shop", version)
 	if err != nil || d.Outcome != api.Succeeded {
@@ -53,7 +54,7 @@ func TestFault_ProxyRestarted(t *testing.T) {
 			t.Errorf("this request was answered by a proxy that had lost its way: %s", failure)
 		}
 	}
-	shop.ship("After it", files{"files/answer.txt": "hello 3\n"})
+	shop.Ship("After it", files{"files/answer.txt": "hello 3\n"})
 }
 
 // TestFault_ServerAway: hosts go on with what they were last told: a copy that dies is started again
@@ -64,13 +65,13 @@ func TestFault_ServerAway(t *testing.T) {
 	one, edge := p.startHost("one", station{}), p.startHost("edge", station{}, "--label", "role=edge")
 	p.production("hosts: {names: [one]}\n")
 	shop := p.newShop()
-	shop.shipFirst()
-	there := *p
-	there.proxy = edge.proxy
-	l := there.newLoad("shop.localhost", shopping)
+	shop.ShipFirst()
+	atEdge := *p.Plant
+	atEdge.Proxy = edge.proxy
+	l := (&plant{&atEdge}).newLoad("shop.localhost", shopping)
 	waitForRequests(t, l, 100)
 
-	p.kill()
+	p.Kill()
 	dead := one.copies("production")[0]
 	kill(t, dead)
 	until(t, 20*time.Second, "the copy is started again", func() error {
@@ -79,7 +80,7 @@ func TestFault_ServerAway(t *testing.T) {
 			return fmt.Errorf("%+v", now)
 		}
 		for _, c := range now {
-			if c.pid == dead.pid || !strings.HasPrefix(c.command, shopd(t)) { // what starts it runs before
+			if c.PID == dead.PID || !strings.HasPrefix(c.Command, planttest.Shopd(t)) { // what starts it runs before
 				return fmt.Errorf("%+v", c)
 			}
 		}
@@ -88,7 +89,7 @@ func TestFault_ServerAway(t *testing.T) {
 	one.kill() // and an agent that starts without the server finds its copies
 	waitForRequests(t, l, 200)
 	before := one.copies("production")
-	p.start()
+	p.Start()
 	one.start()
 	p.knows("one", true, 20*time.Second)
 	p.knows("edge", true, 20*time.Second)
@@ -98,10 +99,10 @@ func TestFault_ServerAway(t *testing.T) {
 		}
 		return nil
 	})
-	if after := one.copies("production"); len(after) != 2 || !before[0].alive() || !before[1].alive() {
+	if after := one.copies("production"); len(after) != 2 || !before[0].Alive() || !before[1].Alive() {
 		t.Errorf("the copies were %+v and are %+v", before, after)
 	}
-	shop.ship("It is back", files{"files/answer.txt": "hello 2\n"})
+	shop.Ship("It is back", files{"files/answer.txt": "hello 2\n"})
 	l.stop()
 	l.lostOnly(customers, "POST /order", "502") // those that the killed copy had just then
 }

@@ -24,10 +24,10 @@ type registryCutter struct {
 }
 
 func (p *plant) newRegistryCutter() *registryCutter {
-	p.t.Helper()
-	there, err := url.Parse(p.url)
+	p.T.Helper()
+	there, err := url.Parse(p.URL)
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	c := &registryCutter{}
 	through := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(there) }}
@@ -37,7 +37,7 @@ func (p *plant) newRegistryCutter() *registryCutter {
 		}
 		through.ServeHTTP(w, r)
 	}))
-	p.t.Cleanup(relay.Close)
+	p.T.Cleanup(relay.Close)
 	c.url = relay.URL
 	return c
 }
@@ -54,14 +54,14 @@ func TestFault_RegistryUnreachable(t *testing.T) {
 	two := p.startHost("two", station{})
 	p.production("hosts: {names: [one, two]}\nedge: {names: [local]}\n")
 	shop := p.newShop("interval: 200ms", "interval: 200ms, timeout: 5s, start: 15s")
-	first := shop.shipFirst()
+	first := shop.ShipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 
 	cutter.shut.Store(true)
-	shop.commit("It comes back in time", files{"files/answer.txt": "hello 2\n"})
-	second := shop.push()
+	shop.Commit("It comes back in time", files{"files/answer.txt": "hello 2\n"})
+	second := shop.Push()
 	until(t, 30*time.Second, "the deployment says what it waits for", func() error {
-		if r := p.andon("why", "shop"); !strings.Contains(r.out, "registry") {
+		if r := p.Andon("why", "shop"); !strings.Contains(r.Out, "registry") {
 			return fmt.Errorf("%s", r)
 		}
 		return nil
@@ -74,18 +74,18 @@ func TestFault_RegistryUnreachable(t *testing.T) {
 		return nil
 	})
 	cutter.shut.Store(false)
-	p.wait(shop.at(second), "live:production")
+	p.Wait(shop.Ref(second), "live:production")
 
 	cutter.shut.Store(true)
-	shop.commit("It does not", files{"files/answer.txt": "hello 3\n"})
-	late := shop.push()
+	shop.Commit("It does not", files{"files/answer.txt": "hello 3\n"})
+	late := shop.Push()
 	p.failsBecause("shop", late, time.Minute, "not healthy within 15s", "registry")
 	p.idle(time.Minute)
 	if live := p.live("shop", "production"); live != second || live == first {
 		t.Fatalf("version %d is live", live)
 	}
 	cutter.shut.Store(false)
-	shop.ship("It is back", files{"files/answer.txt": "hello 4\n"})
+	shop.Ship("It is back", files{"files/answer.txt": "hello 4\n"})
 	if len(one.copies("production")) != 1 || len(two.copies("production")) != 1 {
 		t.Error("the next version is not spread over both hosts")
 	}
@@ -103,19 +103,19 @@ func TestFault_ArtifactCorrupt(t *testing.T) {
 	shop := p.newShop(patient("{name: production,", "{name: production, approval: {},")...)
 	approve := func(version int64) {
 		t.Helper()
-		p.wait(shop.at(version), "certified")
-		p.andon("promote", "shop", fmt.Sprint(version), "production").wants(t, done, "andon promote")
+		p.Wait(shop.Ref(version), "certified")
+		p.Andon("promote", "shop", fmt.Sprint(version), "production").Wants(t, done, "andon promote")
 	}
-	first := shop.push()
+	first := shop.Push()
 	approve(first)
-	p.wait(shop.at(first), "live:production")
+	p.Wait(shop.Ref(first), "live:production")
 	l := p.newLoad("shop.localhost", shopping)
 
-	shop.commit("Change", files{"files/answer.txt": "hello 2\n"})
-	second := shop.push()
-	p.wait(shop.at(second), "certified")
+	shop.Commit("Change", files{"files/answer.txt": "hello 2\n"})
+	second := shop.Push()
+	p.Wait(shop.Ref(second), "certified")
 	p.corrupt(p.version("shop", second))
-	p.andon("promote", "shop", fmt.Sprint(second), "production").wants(t, done, "andon promote")
+	p.Andon("promote", "shop", fmt.Sprint(second), "production").Wants(t, done, "andon promote")
 	p.failsBecause("shop", second, time.Minute, "its content is not what its digest says")
 	p.idle(time.Minute)
 	if live := p.live("shop", "production"); live != first {
@@ -124,10 +124,10 @@ func TestFault_ArtifactCorrupt(t *testing.T) {
 	p.answers("shop.localhost", "hello 1\n")
 
 	// The same files again: the same artifact, which must not be the damaged one.
-	shop.commit("The same again", nil)
-	third := shop.push()
+	shop.Commit("The same again", nil)
+	third := shop.Push()
 	approve(third)
-	p.wait(shop.at(third), "live:production")
+	p.Wait(shop.Ref(third), "live:production")
 	p.answers("shop.localhost", "hello 2\n")
 	l.stop()
 	l.intact()
@@ -160,10 +160,10 @@ func TestFault_ArtifactCorrupt(t *testing.T) {
 
 // corrupt changes one byte in the middle of each layer of a version's artifact, in the registry.
 func (p *plant) corrupt(v api.VersionDetail) {
-	p.t.Helper()
+	p.T.Helper()
 	blob := func(digest string) string {
 		hex := strings.TrimPrefix(digest, "sha256:")
-		return filepath.Join(p.data, "registry", "docker", "registry", "v2", "blobs", "sha256", hex[:2], hex, "data")
+		return filepath.Join(p.Data, "registry", "docker", "registry", "v2", "blobs", "sha256", hex[:2], hex, "data")
 	}
 	var manifest struct{ Layers []struct{ Digest string } }
 	data, err := os.ReadFile(blob(v.Artifact.Digest))
@@ -171,14 +171,14 @@ func (p *plant) corrupt(v api.VersionDetail) {
 		err = json.Unmarshal(data, &manifest)
 	}
 	if err != nil || len(manifest.Layers) == 0 {
-		p.t.Fatalf("the manifest of %s: %v, %s", v.Artifact.Digest, err, data)
+		p.T.Fatalf("the manifest of %s: %v, %s", v.Artifact.Digest, err, data)
 	}
 	for _, layer := range manifest.Layers {
 		data, err := os.ReadFile(blob(layer.Digest))
 		if err != nil {
-			p.t.Fatal(err)
+			p.T.Fatal(err)
 		}
 		data[len(data)/2] ^= 0xff
-		write(p.t, blob(layer.Digest), data)
+		write(p.T, blob(layer.Digest), data)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/e2e/planttest"
 )
 
 // A fleet is a plant with three hosts, of which two are edges that take requests, in the clear and by
@@ -42,7 +43,7 @@ func startFleet(t *testing.T, engine string, hostNames []string) *fleet {
 		at := station{address: fmt.Sprintf("127.0.0.%d", 2+i)}
 		options := []string{"--label", "tier=web", "--docker", engine}
 		if edge := i < 2; edge {
-			_, port, _ := net.SplitHostPort(freeAddress(t))
+			_, port, _ := net.SplitHostPort(planttest.FreeAddress(t))
 			secret := net.JoinHostPort(at.address, port)
 			options = append(options, "--label", "role=edge", "--tls-proxy", secret, "--cert", f.authority, "--key", filepath.Join(keys, "key.pem"))
 			f.secret = append(f.secret, secret)
@@ -92,16 +93,16 @@ stages:
 
 // newLane returns a lane whose first version is on its way.
 func (f *fleet) newLane(platform, service string) *lane {
-	f.t.Helper()
+	f.T.Helper()
 	l := &lane{fleet: f, platform: platform, service: service, shop: f.newRepository(service)}
-	l.declare(f.t, "strategy: rolling\n")
-	command, build := shopd(f.t), "exit 0"
+	l.declare(f.T, "strategy: rolling\n")
+	command, build := planttest.Shopd(f.T), "exit 0"
 	if platform != "process" {
-		command, build = "./shopd", "cp "+shopd(f.t)+" files/shopd" // a container has nothing but its artifact
+		command, build = "./shopd", "cp "+planttest.Shopd(f.T)+" files/shopd" // a container has nothing but its artifact
 	}
 	pipeline := strings.NewReplacer("SERVICE", service, "BUILD", build, "COMMAND", command).Replace(lanePipeline)
-	l.shop.commit("Open", files{"andon.yaml": pipeline, "files/answer.txt": "hello 1\n"})
-	l.shop.push()
+	l.shop.Commit("Open", files{"andon.yaml": pipeline, "files/answer.txt": "hello 1\n"})
+	l.shop.Push()
 	return l
 }
 
@@ -110,17 +111,17 @@ func (l *lane) declare(t *testing.T, text string) {
 	t.Helper()
 	l.fleet.mu.Lock()
 	defer l.fleet.mu.Unlock()
-	l.estate.t = t
-	l.estate.commit("Deploy "+l.service+" otherwise", files{"environments/" + l.environment() + ".yaml": text +
+	l.estate.T = t
+	l.estate.Commit("Deploy "+l.service+" otherwise", files{"environments/" + l.environment() + ".yaml": text +
 		"platform: " + l.platform + "\nhosts: {labels: {tier: web}}\nedge: {labels: {role: edge}}\n"})
-	l.andon("estate", "apply", l.estate.dir).wants(t, done, "andon estate apply")
+	l.Andon("estate", "apply", l.estate.Dir).Wants(t, done, "andon estate apply")
 }
 
 func (l *lane) waitLive(t *testing.T, version int64) {
 	t.Helper()
-	r := l.andon("wait", l.shop.at(version), "--for", "live:"+l.environment(), "--timeout", "280s")
-	if r.code != done {
-		t.Fatalf("%s is not live: %s\n%s", l.shop.at(version), r, l.andon("why").out)
+	r := l.Andon("wait", l.shop.Ref(version), "--for", "live:"+l.environment(), "--timeout", "280s")
+	if r.Code != done {
+		t.Fatalf("%s is not live: %s\n%s", l.shop.Ref(version), r, l.Andon("why").Out)
 	}
 }
 
@@ -128,7 +129,7 @@ func (l *lane) waitLive(t *testing.T, version int64) {
 // newest succeeded.
 func (l *lane) settled(t *testing.T, deployments int) {
 	t.Helper()
-	until(t, commandTimeout, "the deployment ends", func() error {
+	until(t, planttest.CommandTimeout, "the deployment ends", func() error {
 		all, err := l.deployments(t)
 		if err != nil {
 			return err
@@ -145,7 +146,7 @@ func (l *lane) settled(t *testing.T, deployments int) {
 
 // deployments returns those of the lane, the newest first.
 func (l *lane) deployments(t *testing.T) ([]api.Deployment, error) {
-	all, err := l.client.Deployments(t.Context(), api.DeploymentFilter{Service: l.service, Environment: l.environment(), Page: api.Page{Limit: 1000}})
+	all, err := l.Client.Deployments(t.Context(), api.DeploymentFilter{Service: l.service, Environment: l.environment(), Page: api.Page{Limit: 1000}})
 	if err == nil && (len(all) == 0 || len(all) == 1000) {
 		err = fmt.Errorf("%d deployments on one page", len(all))
 	}
@@ -155,17 +156,17 @@ func (l *lane) deployments(t *testing.T) ([]api.Deployment, error) {
 // rollOut deploys a version by a strategy, and goes back.
 func (l *lane) rollOut(t *testing.T, s strategy) {
 	t.Helper()
-	l.shop.t = t
+	l.shop.T = t
 	l.declare(t, s.text+fmt.Sprintf("# %d\n", l.made))
 	before := l.liveNow(t)
-	l.shop.commit(s.name, files{"files/answer.txt": fmt.Sprintf("hello %d\n", l.made+2)})
-	version := l.shop.push()
+	l.shop.Commit(s.name, files{"files/answer.txt": fmt.Sprintf("hello %d\n", l.made+2)})
+	version := l.shop.Push()
 	l.waitLive(t, version)
 	l.settled(t, 2*l.made+2)
 	if live := l.liveNow(t); live != version {
 		t.Fatalf("%s: version %d is live after %d was deployed", s.name, live, version)
 	}
-	l.andon("rollback", l.service, l.environment(), strconv.FormatInt(before, 10), "--reason", "the test goes back").wants(t, done, "andon rollback")
+	l.Andon("rollback", l.service, l.environment(), strconv.FormatInt(before, 10), "--reason", "the test goes back").Wants(t, done, "andon rollback")
 	l.settled(t, 2*l.made+3)
 	if live := l.liveNow(t); live != before {
 		t.Fatalf("%s: version %d is live after going back to %d", s.name, live, before)
@@ -175,7 +176,7 @@ func (l *lane) rollOut(t *testing.T, s strategy) {
 
 func (l *lane) liveNow(t *testing.T) int64 {
 	t.Helper()
-	s, err := l.client.Service(t.Context(), l.service)
+	s, err := l.Client.Service(t.Context(), l.service)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,15 +197,15 @@ type visitors struct {
 
 // startVisitors begins every kind of traffic that the built-in proxy carries.
 func (f *fleet) startVisitors(lanes []*lane) *visitors {
-	f.t.Helper()
-	v := &visitors{t: f.t}
+	f.T.Helper()
+	v := &visitors{t: f.T}
 	var hosts []string
 	for _, l := range lanes {
 		hosts = append(hosts, l.host())
 	}
 	start := func(name, kind string, at []string, more ...string) {
 		args := append([]string{"-kind", kind, "-at", strings.Join(at, ","), "-hosts", strings.Join(hosts, ",")}, more...)
-		v.all = append(v.all, startClient(f.t, name, args...))
+		v.all = append(v.all, startClient(f.T, name, args...))
 	}
 	start("HTTP/1.1", "http1", f.clear)
 	start("HTTP/2", "http2", f.secret, "-ca", f.authority)
@@ -214,7 +215,7 @@ func (f *fleet) startVisitors(lanes []*lane) *visitors {
 	start("websockets by TLS", "websocket", f.secret, "-ca", f.authority)
 	start("streams of events", "events", f.clear)
 	start("streams of events by TLS", "events", f.secret, "-ca", f.authority)
-	f.t.Cleanup(func() { // all at a time, each then is waited for by its own
+	f.T.Cleanup(func() { // all at a time, each then is waited for by its own
 		for _, c := range v.all {
 			c.leave()
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/e2e/planttest"
 )
 
 // A host is another machine of a plant: an agent in a home of its own, with its copies and its
@@ -36,38 +37,38 @@ type host struct {
 
 // newHost returns a host that never was in the plant.
 func (p *plant) newHost(name string, at station, options ...string) *host {
-	p.t.Helper()
-	home := newHome(p.t)
+	p.T.Helper()
+	home := newHome(p.T)
 	h := &host{
-		t: p.t, plant: p, name: name, at: at, home: home, data: filepath.Join(home, "agent"),
-		server: p.url, options: options,
-		token: strings.TrimSpace(p.andon("agent", "token", name).wants(p.t, done, "andon agent token").out),
+		t: p.T, plant: p, name: name, at: at, home: home, data: filepath.Join(home, "agent"),
+		server: p.URL, options: options,
+		token: strings.TrimSpace(p.Andon("agent", "token", name).Wants(p.T, done, "andon agent token").Out),
 	}
-	p.t.Cleanup(h.end)
+	p.T.Cleanup(h.end)
 	return h
 }
 
 // inviteHost returns a host that joins by the command that the plant prints for it.
 func (p *plant) inviteHost(name string, at station, labels ...string) *host {
-	p.t.Helper()
+	p.T.Helper()
 	args := []string{"host", "add", name}
 	for _, l := range labels {
 		args = append(args, "--label", l)
 	}
-	command := strings.TrimSpace(p.andon(args...).wants(p.t, done, "andon host add").out)
+	command := strings.TrimSpace(p.Andon(args...).Wants(p.T, done, "andon host add").Out)
 	token, ok := strings.CutPrefix(command, "andon agent --join ")
 	if !ok {
-		p.t.Fatalf("andon host add prints %q", command)
+		p.T.Fatalf("andon host add prints %q", command)
 	}
-	home := newHome(p.t)
-	h := &host{t: p.t, plant: p, name: name, at: at, home: home, data: filepath.Join(home, "agent"), joining: token}
-	p.t.Cleanup(h.end)
+	home := newHome(p.T)
+	h := &host{t: p.T, plant: p, name: name, at: at, home: home, data: filepath.Join(home, "agent"), joining: token}
+	p.T.Cleanup(h.end)
 	return h
 }
 
 // startHost returns a host that is in the plant, and ends it with the test.
 func (p *plant) startHost(name string, at station, options ...string) *host {
-	p.t.Helper()
+	p.T.Helper()
 	h := p.newHost(name, at, options...)
 	h.start()
 	return h
@@ -98,7 +99,7 @@ func (h *host) start() {
 	case h.joining != "":
 		args = append(args, "--join", h.joining)
 	}
-	name, args := h.at.command(h.plant.program, append(args, h.options...)...)
+	name, args := h.at.Command(h.plant.Program, append(args, h.options...)...)
 	h.agent = exec.Command(name, args...)
 	h.agent.Env, h.agent.Dir, h.agent.Stderr = environment, h.home, log
 	h.agent.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -122,8 +123,8 @@ func (h *host) start() {
 		if n, _ := fmt.Sscanf(line, "ready agent "+h.name+" proxy http://%s", &h.proxy); n != 1 {
 			h.t.Fatalf("the first line of agent %s is %q\n%s", h.name, line, h.said())
 		}
-	case <-time.After(starting):
-		h.t.Fatalf("agent %s says nothing for %s\n%s", h.name, starting, h.said())
+	case <-time.After(planttest.Starting):
+		h.t.Fatalf("agent %s says nothing for %s\n%s", h.name, planttest.Starting, h.said())
 	}
 }
 
@@ -142,12 +143,12 @@ func (h *host) end() {
 		return
 	}
 	h.over = true
-	execute(h.t, h.home, environmentIn(h.home), h.plant.program, "down", "--data", h.data).wants(h.t, done, "andon down of a host")
+	execute(h.t, h.home, environmentIn(h.home), h.plant.Program, "down", "--data", h.data).Wants(h.t, done, "andon down of a host")
 	<-h.ended
 	for _, left := range processesOf(h.data) {
-		h.t.Errorf("andon down of host %s leaves process %d: %s", h.name, left.pid, left.command)
+		h.t.Errorf("andon down of host %s leaves process %d: %s", h.name, left.PID, left.Command)
 	}
-	searchLogs(h.t, h.home)
+	planttest.SearchLogs(h.t, h.home)
 	if h.t.Failed() {
 		h.t.Logf("the end of the log of agent %s:\n%s", h.name, h.said())
 	}
@@ -163,7 +164,7 @@ func (h *host) said() string {
 func (h *host) copies(environment string) []process {
 	var found []process
 	for _, c := range with(processesOf(h.data), "ANDON_INSTANCE") {
-		if c.environ["ANDON_ENVIRONMENT"] == environment {
+		if c.Environ["ANDON_ENVIRONMENT"] == environment {
 			found = append(found, c)
 		}
 	}
@@ -172,7 +173,7 @@ func (h *host) copies(environment string) []process {
 
 // agentNamed returns what the plant says of an agent.
 func (p *plant) agentNamed(name string) (api.Agent, error) {
-	agents, err := p.client.Agents(p.t.Context())
+	agents, err := p.Client.Agents(p.T.Context())
 	if err != nil {
 		return api.Agent{}, err
 	}
@@ -186,9 +187,9 @@ func (p *plant) agentNamed(name string) (api.Agent, error) {
 
 // knows waits until the plant says that an agent is connected, or that it is not.
 func (p *plant) knows(name string, connected bool, limit time.Duration) api.Agent {
-	p.t.Helper()
+	p.T.Helper()
 	var agent api.Agent
-	until(p.t, limit, fmt.Sprintf("the plant says that agent %s is there: %t", name, connected), func() (err error) {
+	until(p.T, limit, fmt.Sprintf("the plant says that agent %s is there: %t", name, connected), func() (err error) {
 		if agent, err = p.agentNamed(name); err == nil && agent.Connected != connected {
 			err = fmt.Errorf("%+v", agent)
 		}
@@ -199,10 +200,10 @@ func (p *plant) knows(name string, connected bool, limit time.Duration) api.Agen
 
 // production declares the environment production, beside a test on the server's own host.
 func (p *plant) production(text string) {
-	p.t.Helper()
+	p.T.Helper()
 	r := p.newRepository("estate")
-	r.commit("Declare", files{"environments/production.yaml": text, "environments/test.yaml": "strategy: rolling\n"})
-	p.andon("estate", "apply", r.dir).wants(p.t, done, "andon estate apply")
+	r.Commit("Declare", files{"environments/production.yaml": text, "environments/test.yaml": "strategy: rolling\n"})
+	p.Andon("estate", "apply", r.Dir).Wants(p.T, done, "andon estate apply")
 }
 
 // idleBut waits until nothing goes on any more, although an agent is away and so its copies are not
@@ -210,12 +211,12 @@ func (p *plant) production(text string) {
 func (p *plant) idleBut(t *testing.T, away string, limit time.Duration) {
 	t.Helper()
 	until(t, limit, "the plant comes to rest without "+away, func() error {
-		s, err := p.client.Status(t.Context(), "")
+		s, err := p.Client.Status(t.Context(), "")
 		if err != nil {
 			return err
 		}
 		if n := s.Totals; n.OnTheirWay+n.Deployments+n.TasksRunning+n.TasksQueued > 0 {
-			why, _ := p.client.Why(t.Context(), api.WhyQuestion{})
+			why, _ := p.Client.Why(t.Context(), api.WhyQuestion{})
 			return fmt.Errorf("%+v: %s %+v", n, why.Sentence, why.Waits)
 		}
 		return nil

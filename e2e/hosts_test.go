@@ -16,10 +16,10 @@ import (
 
 // hostNamed returns what the plant says of a host; false: it says nothing.
 func (p *plant) hostNamed(name string) (api.Host, bool) {
-	p.t.Helper()
-	hosts, err := p.client.Hosts(p.t.Context())
+	p.T.Helper()
+	hosts, err := p.Client.Hosts(p.T.Context())
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	i := slices.IndexFunc(hosts, func(h api.Host) bool { return h.Name == name })
 	if i < 0 {
@@ -47,7 +47,7 @@ func TestHosts_JoinOnceByATokenAndComeBackByTheirKeys(t *testing.T) {
 		}
 	}
 	shop := p.newShop("instances: 2", "instances: 2")
-	shop.shipFirst()
+	shop.ShipFirst()
 	if here, there := len(one.copies("production")), len(two.copies("production")); here != 1 || there != 1 {
 		t.Errorf("%d copies run on web1 and %d on web2", here, there)
 	}
@@ -57,13 +57,13 @@ func TestHosts_JoinOnceByATokenAndComeBackByTheirKeys(t *testing.T) {
 
 	// The same token again, from somebody who has read it.
 	thief := p.newStranger(one.joining)
-	thief.wants(t, refused, "andon agent with a token that was used").says(t, "used already")
+	thief.Wants(t, refused, "andon agent with a token that was used").Says(t, "used already")
 
 	// After a restart it needs no token: it has its key.
 	one.kill()
 	one.joining = ""
 	one.start()
-	version := shop.ship("after a restart of an agent", files{"files/answer.txt": "hello again\n"})
+	version := shop.Ship("after a restart of an agent", files{"files/answer.txt": "hello again\n"})
 	if live := p.live("shop", "production"); live != version {
 		t.Errorf("version %d is live, not %d", live, version)
 	}
@@ -74,9 +74,9 @@ func TestHosts_JoinOnceByATokenAndComeBackByTheirKeys(t *testing.T) {
 
 // newStranger runs an agent elsewhere with a token, and returns how it ended.
 func (p *plant) newStranger(token string) result {
-	p.t.Helper()
-	home := newHome(p.t)
-	return execute(p.t, home, environmentIn(home), p.program, "agent", "--join", token, "--data", filepath.Join(home, "agent"), "--proxy", "127.0.0.1:0")
+	p.T.Helper()
+	home := newHome(p.T)
+	return execute(p.T, home, environmentIn(home), p.Program, "agent", "--join", token, "--data", filepath.Join(home, "agent"), "--proxy", "127.0.0.1:0")
 }
 
 // keepsItsKeyToItself fails the test unless the files of the host's identity are its user's alone,
@@ -125,18 +125,18 @@ func TestHosts_TokensThatLetNobodyIn(t *testing.T) {
 		"of another authority":    {with(4, strings.Repeat("A", 43)), refused, "not the plant that this host knows"},
 		"with half of it missing": {strings.Join(parts[:3], "."), failed, "not a token"},
 	} {
-		p.newStranger(bad.token).wants(t, bad.code, "andon agent with a token "+what).says(t, bad.says)
+		p.newStranger(bad.token).Wants(t, bad.code, "andon agent with a token "+what).Says(t, bad.says)
 	}
 	// None of them used it up; and the plant's own tokens do not make anybody web1 now.
 	home := newHome(t)
-	token := strings.TrimSpace(p.andon("agent", "token", "web1").wants(t, done, "andon agent token").out)
-	execute(t, home, append(environmentIn(home), "ANDON_TOKEN="+token), p.program,
-		"agent", "--server", p.url, "--name", "web1", "--data", filepath.Join(home, "agent"), "--proxy", "127.0.0.1:0").
-		wants(t, refused, "andon agent in the name of a host that was added")
+	token := strings.TrimSpace(p.Andon("agent", "token", "web1").Wants(t, done, "andon agent token").Out)
+	execute(t, home, append(environmentIn(home), "ANDON_TOKEN="+token), p.Program,
+		"agent", "--server", p.URL, "--name", "web1", "--data", filepath.Join(home, "agent"), "--proxy", "127.0.0.1:0").
+		Wants(t, refused, "andon agent in the name of a host that was added")
 	invited.start()
-	p.andon("host", "add", "web1").wants(t, failed, "andon host add of one that joined").says(t, "has joined already")
-	p.andon("host", "add", "local").wants(t, failed, "andon host add local")
-	p.andon("host", "add", "Web 1").wants(t, failed, "andon host add with a bad name")
+	p.Andon("host", "add", "web1").Wants(t, failed, "andon host add of one that joined").Says(t, "has joined already")
+	p.Andon("host", "add", "local").Wants(t, failed, "andon host add local")
+	p.Andon("host", "add", "Web 1").Wants(t, failed, "andon host add with a bad name")
 }
 
 func TestHosts_ThatAreRemovedAreNotLetInAnyMore(t *testing.T) {
@@ -145,9 +145,9 @@ func TestHosts_ThatAreRemovedAreNotLetInAnyMore(t *testing.T) {
 	h := p.inviteHost("web1", station{}, "environment=production")
 	h.start()
 	shop := p.newShop("instances: 2", "instances: 1")
-	shop.shipFirst()
-	p.andon("host", "remove", "web1").wants(t, failed, "andon host remove of one with copies").says(t, "has 1 copies")
-	p.andon("host", "remove", "web1", "--force", "--reason", "it was sold").wants(t, done, "andon host remove --force")
+	shop.ShipFirst()
+	p.Andon("host", "remove", "web1").Wants(t, failed, "andon host remove of one with copies").Says(t, "has 1 copies")
+	p.Andon("host", "remove", "web1", "--force", "--reason", "it was sold").Wants(t, done, "andon host remove --force")
 	if _, there := p.hostNamed("web1"); there {
 		t.Error("the removed host is still listed")
 	}
@@ -164,8 +164,8 @@ func TestHosts_ThatAreRemovedAreNotLetInAnyMore(t *testing.T) {
 	}
 	h.kill()
 	home := environmentIn(h.home)
-	execute(t, h.home, home, p.program, "agent", "--data", h.data, "--proxy", "127.0.0.1:0").
-		wants(t, refused, "andon agent of a removed host")
+	execute(t, h.home, home, p.Program, "agent", "--data", h.data, "--proxy", "127.0.0.1:0").
+		Wants(t, refused, "andon agent of a removed host")
 	// The name is free for another one.
 	again := p.inviteHost("web1", station{})
 	again.start()

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/andon-cd/andon/e2e/planttest"
 )
 
 // greedyPipeline takes the greedy service to production. WHAT is what it takes.
@@ -27,10 +29,10 @@ stages:
 
 // newGreedy returns a repository of a service that takes all of one thing.
 func (p *plant) newGreedy(what string) *repository {
-	p.t.Helper()
+	p.T.Helper()
 	r := p.newRepository(what)
-	text := strings.NewReplacer("WHAT", what, "GREEDY", build(p.t, "greedy", "./testdata/greedy", "")).Replace(greedyPipeline)
-	r.commit("Take all of it", files{"andon.yaml": text, "files/readme.txt": "greedy\n"})
+	text := strings.NewReplacer("WHAT", what, "GREEDY", planttest.Build(p.T, "greedy", "./testdata/greedy")).Replace(greedyPipeline)
+	r.Commit("Take all of it", files{"andon.yaml": text, "files/readme.txt": "greedy\n"})
 	return r
 }
 
@@ -43,12 +45,12 @@ func TestLimits_OneServiceTakesNoOtherDown(t *testing.T) {
 	}
 	p := newPlant(t)
 	const disk = 400 << 20
-	smallDisk(t, p.data, fmt.Sprint(disk), p.end)
-	p.start()
+	smallDisk(t, p.Data, fmt.Sprint(disk), p.End)
+	p.Start()
 	// The disk is in memory, and what a copy writes there counts as its own.
 	p.production("strategy: rolling\nlimits: {memory: 640MiB, cpu: 1, processes: 48}\n")
 	shop := p.newShop("  - {name: acceptance, deploy: test, grants: release-candidate}\n", "")
-	shop.shipFirst()
+	shop.ShipFirst()
 	l := p.newLoad("shop.localhost", reading)
 	waitForRequests(t, l, 20)
 	shops := p.copiesOf("shop")
@@ -75,7 +77,7 @@ func TestLimits_OneServiceTakesNoOtherDown(t *testing.T) {
 		{what: "log", live: func(t *testing.T) {
 			// Before the first look it may have grown beyond the limit: it is as fast as the disk.
 			until(t, time.Minute, "most of the log was let go", func() error {
-				if size, blocks := largestLog(t, p.data); size < 200<<20 || blocks > 100<<20 {
+				if size, blocks := largestLog(t, p.Data); size < 200<<20 || blocks > 100<<20 {
 					return fmt.Errorf("%d bytes were written, %d are on the disk", size, blocks)
 				}
 				return nil
@@ -101,24 +103,24 @@ func TestLimits_OneServiceTakesNoOtherDown(t *testing.T) {
 	} {
 		t.Run(greed.what, func(t *testing.T) {
 			r := p.newGreedy(greed.what)
-			version := r.push()
+			version := r.Push()
 			if greed.live == nil {
 				p.failsBecause(greed.what, version, time.Minute, greed.fails...)
 			} else {
-				p.wait(r.at(version), "live:production")
+				p.Wait(r.Ref(version), "live:production")
 				greed.live(t)
 			}
 			// Others are served, none of their copies was started again, and they can be deployed.
 			l.intact()
 			for _, c := range shops {
-				if !c.alive() {
-					t.Errorf("copy %s does not run any more", c.environ["ANDON_INSTANCE"])
+				if !c.Alive() {
+					t.Errorf("copy %s does not run any more", c.Environ["ANDON_INSTANCE"])
 				}
 			}
 			answer++
-			shop.ship("While another takes all "+greed.what, files{"files/answer.txt": fmt.Sprintf("hello %d\n", answer)})
+			shop.Ship("While another takes all "+greed.what, files{"files/answer.txt": fmt.Sprintf("hello %d\n", answer)})
 			shops = p.copiesOf("shop")
-			p.andon("service", "remove", greed.what, "--reason", "it takes too much").wants(t, done, "andon service remove")
+			p.Andon("service", "remove", greed.what, "--reason", "it takes too much").Wants(t, done, "andon service remove")
 			until(t, 30*time.Second, "nothing of it runs", func() error {
 				if left := p.copiesOf(greed.what); len(left) > 0 {
 					return fmt.Errorf("%d processes", len(left))
@@ -137,8 +139,8 @@ func TestLimits_OneServiceTakesNoOtherDown(t *testing.T) {
 // copiesOf returns the processes of a service's copies in production.
 func (p *plant) copiesOf(service string) []process {
 	var found []process
-	for _, c := range with(processesOf(p.data), "ANDON_INSTANCE") {
-		if c.environ["ANDON_ENVIRONMENT"] == "production" && c.environ["ANDON_SERVICE"] == service {
+	for _, c := range with(processesOf(p.Data), "ANDON_INSTANCE") {
+		if c.Environ["ANDON_ENVIRONMENT"] == "production" && c.Environ["ANDON_SERVICE"] == service {
 			found = append(found, c)
 		}
 	}

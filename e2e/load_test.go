@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/e2e/planttest"
 )
 
 const (
@@ -65,13 +66,13 @@ type load struct {
 // newLoad sends requests to a host of the plant's proxy until stop, or the end of the test.
 func (p *plant) newLoad(host string, ask question) *load {
 	l := &load{
-		t: p.t, address: p.proxy, host: host, ask: ask, quit: make(chan struct{}), codes: map[int]int64{},
-		client: &http.Client{Timeout: requestMax, Transport: &http.Transport{MaxIdleConnsPerHost: customers, DialContext: p.at.dial}},
+		t: p.T, address: p.Proxy, host: host, ask: ask, quit: make(chan struct{}), codes: map[int]int64{},
+		client: &http.Client{Timeout: requestMax, Transport: &http.Transport{MaxIdleConnsPerHost: customers, DialContext: p.At.Dial}},
 	}
 	for i := range customers {
 		l.crowd.Go(func() { l.customer(i) })
 	}
-	p.t.Cleanup(l.stop)
+	p.T.Cleanup(l.stop)
 	return l
 }
 
@@ -195,7 +196,7 @@ func (l *load) balances(p *plant, service, environment string) {
 // ledgers adds up what the proxy counted for every deployment of a place.
 func (p *plant) ledgers(service, environment string) (sum api.Ledger, err error) {
 	filter := api.DeploymentFilter{Service: service, Environment: environment, Page: api.Page{Limit: 1000}}
-	all, err := p.client.Deployments(p.t.Context(), filter)
+	all, err := p.Client.Deployments(p.T.Context(), filter)
 	if err != nil {
 		return sum, err
 	}
@@ -233,13 +234,13 @@ func (l *load) add(answered, all int64) {
 // get asks a service once, on a connection of its own, and returns what it answers with 200.
 func get(t testing.TB, address, host, path string) (string, error) {
 	t.Helper()
-	return station{}.get(t, address, host, path)
+	return getFrom(t, station{}, address, host, path)
 }
 
-// get asks from that station.
-func (s station) get(t testing.TB, address, host, path string) (string, error) {
+// getFrom is get from another place.
+func getFrom(t testing.TB, from planttest.Place, address, host, path string) (string, error) {
 	t.Helper()
-	client := &http.Client{Timeout: requestMax, Transport: &http.Transport{DisableKeepAlives: true, DialContext: s.dial}}
+	client := &http.Client{Timeout: requestMax, Transport: &http.Transport{DisableKeepAlives: true, DialContext: from.Dial}}
 	req, err := http.NewRequest(http.MethodGet, "http://"+address+path, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -259,8 +260,8 @@ func (s station) get(t testing.TB, address, host, path string) (string, error) {
 
 // answers fails the test unless a service answers with that text now.
 func (p *plant) answers(host, want string) {
-	p.t.Helper()
-	if got, err := p.at.get(p.t, p.proxy, host, "/"); err != nil || got != want {
-		p.t.Fatalf("%s answers %q, %v; want %q", host, got, err, want)
+	p.T.Helper()
+	if got, err := getFrom(p.T, p.At, p.Proxy, host, "/"); err != nil || got != want {
+		p.T.Fatalf("%s answers %q, %v; want %q", host, got, err, want)
 	}
 }

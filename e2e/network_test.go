@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/andon-cd/andon/e2e/planttest"
 )
 
 // namespacesFile lists the network namespaces of a run, which its reaper removes if it could not.
@@ -59,7 +61,7 @@ func (n *network) name(of string) string { return n.prefix + "-" + of }
 func (n *network) add(of string) error {
 	n.t.Helper()
 	name := n.name(of)
-	list, err := os.OpenFile(filepath.Join(root, namespacesFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	list, err := os.OpenFile(filepath.Join(planttest.Root(), namespacesFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -120,16 +122,16 @@ func (n *network) run(name string, args ...string) {
 	}
 }
 
-// command returns a command as it is run at the station.
-func (s station) command(name string, args ...string) (string, []string) {
+// Command returns a command as it is run at the station.
+func (s station) Command(name string, args ...string) (string, []string) {
 	if s.name == "" {
 		return name, args
 	}
 	return "nsenter", append([]string{"--net=/run/netns/" + s.name, "--", name}, args...)
 }
 
-// dial connects from the station. A socket belongs for good to the namespace in which it was made.
-func (s station) dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
+// Dial connects from the station. A socket belongs for good to the namespace in which it was made.
+func (s station) Dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
 	if s.name == "" {
 		return (&net.Dialer{}).DialContext(ctx, network, address)
 	}

@@ -7,12 +7,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/andon-cd/andon/e2e/planttest"
 )
 
 func TestProxyKill_ItIsBackWithinASecondAndItsCountersSurvive(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t)
-	p.newShop().shipFirst()
+	p.newShop().ShipFirst()
 	l := p.newLoad("shop.localhost", ordering)
 	const times, slow = 4, 3
 	before := p.proxyProcess()
@@ -28,17 +30,17 @@ func TestProxyKill_ItIsBackWithinASecondAndItsCountersSurvive(t *testing.T) {
 		// Each of them is with a copy: what is asked after them is answered.
 		waitForRequests(t, l, 100)
 		killed := time.Now()
-		if err := syscall.Kill(before.pid, syscall.SIGKILL); err != nil {
+		if err := syscall.Kill(before.PID, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		answer, err := get(t, p.proxy, "shop.localhost", "/")
+		answer, err := get(t, p.Proxy, "shop.localhost", "/")
 		back := time.Since(killed)
 		if err != nil || answer != "hello 1\n" {
 			t.Fatalf("the first request after the kill: %q, %v", answer, err)
 		}
 		l.add(1, 1+slow)
 		limit := time.Second
-		if raceEnabled {
+		if planttest.RaceEnabled {
 			limit *= 3
 		}
 		if back > limit {
@@ -51,7 +53,7 @@ func TestProxyKill_ItIsBackWithinASecondAndItsCountersSurvive(t *testing.T) {
 			}
 		}
 		after := p.proxyProcess()
-		if after.pid == before.pid {
+		if after.PID == before.PID {
 			t.Fatal("the proxy was not killed")
 		}
 		before = after

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/e2e/planttest"
 )
 
 // A stranger is a service that is not ours and not Go, as its repository is before andon init.
@@ -123,13 +124,13 @@ func TestTwentyPushes_ProductionAlwaysAnswersWithTheLastGoodVersion(t *testing.T
 func (s stranger) pushTwenty(t *testing.T) {
 	p := startPlant(t)
 	r := p.newRepository("stranger")
-	r.commit("Begin", s.files)
-	execute(t, r.dir, environmentIn(p.home), p.program, "init").wants(t, done, "andon init")
-	execute(t, r.dir, environmentIn(p.home), p.program, "check").wants(t, done, "andon check")
-	execute(t, r.dir, environmentIn(p.home), "sh", "-c", `printf 'smoke:\n  - http: {path: /, status: 200}\n' >> andon.yaml`).wants(t, done, "a smoke test")
-	good := r.ship("Take the way to production", nil)
+	r.Commit("Begin", s.files)
+	execute(t, r.Dir, environmentIn(p.Home), p.Program, "init").Wants(t, done, "andon init")
+	execute(t, r.Dir, environmentIn(p.Home), p.Program, "check").Wants(t, done, "andon check")
+	execute(t, r.Dir, environmentIn(p.Home), "sh", "-c", `printf 'smoke:\n  - http: {path: /, status: 200}\n' >> andon.yaml`).Wants(t, done, "a smoke test")
+	good := r.Ship("Take the way to production", nil)
 	p.answers("stranger.localhost", "hello 0\n")
-	valid := r.git("show", "HEAD:andon.yaml") + "\n"
+	valid := r.Git("show", "HEAD:andon.yaml") + "\n"
 	l := p.newLoad("stranger.localhost", reading)
 	answer := "hello 0\n"
 	for i, wrong := range twenty {
@@ -144,20 +145,20 @@ func (s stranger) pushTwenty(t *testing.T) {
 		if wrong == invalid {
 			change["andon.yaml"] = strings.Replace(valid, "commit:", "comit:", 1)
 		}
-		r.commit(fmt.Sprintf("Push %d: %s", i+1, wrong), change)
+		r.Commit(fmt.Sprintf("Push %d: %s", i+1, wrong), change)
 		switch wrong {
 		case "":
-			good, answer = r.push(), now+"\n"
-			p.wait(r.at(good), "live:production")
+			good, answer = r.Push(), now+"\n"
+			p.Wait(r.Ref(good), "live:production")
 		case invalid:
-			refused, _ := r.tryPush("main")
-			refused.wants(t, failed, "the push of an invalid andon.yaml").says(t, "comit", "andon.yaml", "commit")
-			r.git("reset", "-q", "--hard", "HEAD~1")
+			refused, _ := r.TryPush("main")
+			refused.Wants(t, failed, "the push of an invalid andon.yaml").Says(t, "comit", "andon.yaml", "commit")
+			r.Git("reset", "-q", "--hard", "HEAD~1")
 		default:
-			bad := r.push()
-			p.wait(r.at(bad), "stopped")
-			p.wait(r.at(bad), "ended")
-			p.andon("wait", r.at(bad), "--for", "live:production", "--timeout", "60s").wants(t, failed, "waiting for a version with which "+wrong)
+			bad := r.Push()
+			p.Wait(r.Ref(bad), "stopped")
+			p.Wait(r.Ref(bad), "ended")
+			p.Andon("wait", r.Ref(bad), "--for", "live:production", "--timeout", "60s").Wants(t, failed, "waiting for a version with which "+wrong)
 		}
 		p.answers("stranger.localhost", answer)
 		if live := p.live("stranger", "production"); live != good {
@@ -171,7 +172,7 @@ func (s stranger) pushTwenty(t *testing.T) {
 			t.Fatalf("after push %d (%s), the line is %s; want it %s", i+1, wrong, line, want)
 		}
 	}
-	p.idle(commandTimeout)
+	p.idle(planttest.CommandTimeout)
 	l.stop()
 	l.add(int64(len(twenty))+1, int64(len(twenty))+1) // what the test itself asked
 	l.intact()

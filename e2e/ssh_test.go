@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/e2e/planttest"
 )
 
 // An sshHost is a host that a real sshd lets this user in to, with a key of its own.
@@ -47,10 +48,10 @@ func newSSHHost(t *testing.T) *sshHost {
 		t.Fatal(err)
 	}
 	home := newHome(t)
-	h := &sshHost{t: t, home: home, address: freeAddress(t), user: me.Username, bin: filepath.Join(home, "bin"), known: filepath.Join(home, "known_hosts"), calls: filepath.Join(home, "calls")}
+	h := &sshHost{t: t, home: home, address: planttest.FreeAddress(t), user: me.Username, bin: filepath.Join(home, "bin"), known: filepath.Join(home, "known_hosts"), calls: filepath.Join(home, "calls")}
 	key, hostKey := filepath.Join(home, "key"), filepath.Join(home, "host_key")
 	for _, file := range []string{key, hostKey} {
-		execute(t, home, environmentIn(home), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file).wants(t, done, "ssh-keygen")
+		execute(t, home, environmentIn(home), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file).Wants(t, done, "ssh-keygen")
 	}
 	_, port, _ := net.SplitHostPort(h.address)
 	h.write("sshd_config", 0o600, "Port "+port, "ListenAddress 127.0.0.1", "HostKey "+hostKey, "AuthorizedKeysFile "+key+".pub", "PidFile none",
@@ -110,13 +111,13 @@ func TestHosts_AreInstalledBySSH(t *testing.T) {
 	into := filepath.Join(h.home, "into")
 	data := filepath.Join(into, "web1")
 	add := func(more ...string) result {
-		environment := append(environmentIn(p.home), "PATH="+h.bin+":"+os.Getenv("PATH"))
+		environment := append(environmentIn(p.Home), "PATH="+h.bin+":"+os.Getenv("PATH"))
 		args := append([]string{"host", "add", "ssh://" + h.user + "@" + h.address, "--name", "web1", "--into", into, "--label", "environment=production", "--proxy", "127.0.0.1:0"}, more...)
-		return execute(t, p.home, environment, p.program, args...)
+		return execute(t, p.Home, environment, p.Program, args...)
 	}
-	add().wants(t, refused, "andon host add of a host whose key is not known").says(t, "is not one that this machine knows")
+	add().Wants(t, refused, "andon host add of a host whose key is not known").Says(t, "is not one that this machine knows")
 	h.trust("key.pub")
-	add().wants(t, refused, "andon host add of a host with another key").says(t, "is not one that this machine knows")
+	add().Wants(t, refused, "andon host add of a host with another key").Says(t, "is not one that this machine knows")
 	if _, err := os.Stat(into); err == nil {
 		t.Error("something was put on a host that is not the right one")
 	}
@@ -126,12 +127,12 @@ func TestHosts_AreInstalledBySSH(t *testing.T) {
 
 	h.trust("host_key.pub")
 	t.Cleanup(func() {
-		execute(t, h.home, environmentIn(h.home), p.program, "down", "--data", data).wants(t, done, "andon down of the agent")
+		execute(t, h.home, environmentIn(h.home), p.Program, "down", "--data", data).Wants(t, done, "andon down of the agent")
 		for _, left := range processesOf(into) {
-			t.Errorf("andon down leaves process %d: %s", left.pid, left.command)
+			t.Errorf("andon down leaves process %d: %s", left.PID, left.Command)
 		}
 	})
-	add().wants(t, done, "andon host add ssh://").says(t, "web1 is connected", filepath.Join(into, "andon")+" agent --data "+data)
+	add().Wants(t, done, "andon host add ssh://").Says(t, "web1 is connected", filepath.Join(into, "andon")+" agent --data "+data)
 	if host, _ := p.hostNamed("web1"); host.State != api.HostConnected || host.Labels["environment"] != "production" || host.Joined == nil {
 		t.Errorf("the host is %+v", host)
 	}
@@ -141,8 +142,8 @@ func TestHosts_AreInstalledBySSH(t *testing.T) {
 	running := 0
 	for _, process := range processesOf(into) {
 		running++
-		if strings.Contains(process.command, "join.") || strings.Contains(fmt.Sprint(process.environ), "join.") {
-			t.Errorf("a process shows the token: %s", process.command)
+		if strings.Contains(process.Command, "join.") || strings.Contains(fmt.Sprint(process.Environ), "join.") {
+			t.Errorf("a process shows the token: %s", process.Command)
 		}
 	}
 	if running < 2 {
@@ -151,13 +152,13 @@ func TestHosts_AreInstalledBySSH(t *testing.T) {
 	if log := h.read("into/web1/agent.log"); strings.Contains(log, "join.") {
 		t.Errorf("the agent's log has the token:\n%s", log)
 	}
-	if here, there := contents(t, p.program), contents(t, filepath.Join(into, "andon")); here != there {
+	if here, there := contents(t, p.Program), contents(t, filepath.Join(into, "andon")); here != there {
 		t.Error("the program on the host is another one")
 	}
-	add().wants(t, failed, "andon host add of the same host").says(t, "there is a host web1 already")
+	add().Wants(t, failed, "andon host add of the same host").Says(t, "there is a host web1 already")
 
 	shop := p.newShop("instances: 2", "instances: 1")
-	shop.shipFirst()
+	shop.ShipFirst()
 	if host, _ := p.hostNamed("web1"); host.Copies != 1 {
 		t.Errorf("%d copies run on the host", host.Copies)
 	}

@@ -103,7 +103,7 @@ func TestStrategies_NoClientNoticesDeploymentsAndRollbacks(t *testing.T) {
 // going back, with no request failed.
 func (p *plant) everyDeployment(t *testing.T, service, environment string, made int) {
 	t.Helper()
-	all, err := p.client.Deployments(t.Context(), api.DeploymentFilter{Service: service, Environment: environment, Page: api.Page{Limit: 1000}})
+	all, err := p.Client.Deployments(t.Context(), api.DeploymentFilter{Service: service, Environment: environment, Page: api.Page{Limit: 1000}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/e2e/planttest"
 )
 
 const shopHost = "shop.localhost"
@@ -88,7 +89,7 @@ func to(address string, trust *x509.CertPool) *http.Client {
 	if trust != nil {
 		t.TLSClientConfig = &tls.Config{RootCAs: trust}
 	}
-	return &http.Client{Transport: t, Timeout: commandTimeout}
+	return &http.Client{Transport: t, Timeout: planttest.CommandTimeout}
 }
 
 // fetch sends a request and returns the whole answer, which must be 200 by that protocol.
@@ -177,7 +178,7 @@ func TestTraffic_EveryKindOfRequestGoesOnThroughDeploymentsAndARollback(t *testi
 		t.Parallel()
 		home := newHome(t)
 		trust := certificate(t, home, shopHost)
-		secure := freeAddress(t)
+		secure := planttest.FreeAddress(t)
 		p := startFixedPlant(t, "--tls-proxy", secure, "--cert", filepath.Join(home, "cert.pem"), "--key", filepath.Join(home, "key.pem"))
 		d := &websocket.Dialer{TLSClientConfig: &tls.Config{RootCAs: trust}, NetDialContext: dialer(secure)}
 		p.carriesEveryKind(t, kinds("s://"+shopHost, "HTTP/2.0", to(secure, trust), d))
@@ -185,12 +186,12 @@ func TestTraffic_EveryKindOfRequestGoesOnThroughDeploymentsAndARollback(t *testi
 	t.Run("by HTTP/1.1", func(t *testing.T) {
 		t.Parallel()
 		p := startFixedPlant(t)
-		p.carriesEveryKind(t, kinds("://"+shopHost, "HTTP/1.1", to(p.proxy, nil), &websocket.Dialer{NetDialContext: dialer(p.proxy)}))
+		p.carriesEveryKind(t, kinds("://"+shopHost, "HTTP/1.1", to(p.Proxy, nil), &websocket.Dialer{NetDialContext: dialer(p.Proxy)}))
 	})
 	t.Run("by HAProxy", func(t *testing.T) {
 		t.Parallel()
 		p := startWithHAProxy(t)
-		p.carriesEveryKind(t, kinds("://"+shopHost, "HTTP/1.1", to(p.proxy, nil), &websocket.Dialer{NetDialContext: dialer(p.proxy)}))
+		p.carriesEveryKind(t, kinds("://"+shopHost, "HTTP/1.1", to(p.Proxy, nil), &websocket.Dialer{NetDialContext: dialer(p.Proxy)}))
 	})
 }
 
@@ -203,7 +204,7 @@ func dialer(address string) func(context.Context, string, string) (net.Conn, err
 // carriesEveryKind uses the shop in every way while it is deployed and goes back.
 func (p *plant) carriesEveryKind(t *testing.T, kinds []kind) {
 	shop := p.newShop("drain: 2s", "drain: 20s")
-	first := shop.shipFirst()
+	first := shop.ShipFirst()
 	c := startCrowd(kinds)
 	end := sync.OnceFunc(func() { close(c.quit); c.users.Wait() })
 	t.Cleanup(end)
@@ -213,7 +214,7 @@ func (p *plant) carriesEveryKind(t *testing.T, kinds []kind) {
 		for _, k := range kinds {
 			before[k.name] = c.count(k.name)
 		}
-		until(t, commandTimeout, "every kind is used", func() error {
+		until(t, planttest.CommandTimeout, "every kind is used", func() error {
 			for _, k := range kinds {
 				if c.count(k.name) < before[k.name]+2 {
 					return fmt.Errorf("%s: %d", k.name, c.count(k.name))
@@ -224,12 +225,12 @@ func (p *plant) carriesEveryKind(t *testing.T, kinds []kind) {
 	}
 	for n := 2; n <= 3; n++ {
 		each()
-		shop.ship("Another answer", files{"files/answer.txt": fmt.Sprintf("hello %d\n", n)})
+		shop.Ship("Another answer", files{"files/answer.txt": fmt.Sprintf("hello %d\n", n)})
 	}
 	each()
-	p.andon("rollback", "shop", "production", fmt.Sprint(first), "--reason", "the test goes back").wants(t, done, "andon rollback")
+	p.Andon("rollback", "shop", "production", fmt.Sprint(first), "--reason", "the test goes back").Wants(t, done, "andon rollback")
 	each()
-	p.idle(commandTimeout)
+	p.idle(planttest.CommandTimeout)
 	end()
 	if len(c.failures) > 0 {
 		t.Errorf("%d of %v failed: %v", len(c.failures), c.used, c.failures[:min(len(c.failures), 10)])
@@ -238,7 +239,7 @@ func (p *plant) carriesEveryKind(t *testing.T, kinds []kind) {
 	for _, n := range c.used {
 		all += n
 	}
-	until(t, commandTimeout, "the ledgers say what the clients say", func() error {
+	until(t, planttest.CommandTimeout, "the ledgers say what the clients say", func() error {
 		sum, err := p.ledgers("shop", "production")
 		if err == nil && (sum.Served != all || sum.Requests != all || sum.CutOff != 0) {
 			err = fmt.Errorf("%d were served; the ledgers say %+v", all, sum)
@@ -254,7 +255,7 @@ func (p *plant) carriesEveryKind(t *testing.T, kinds []kind) {
 
 func (p *plant) lastDeployment(t *testing.T) api.Deployment {
 	t.Helper()
-	all, err := p.client.Deployments(t.Context(), api.DeploymentFilter{Service: "shop", Environment: "production", Page: api.Page{Limit: 1}})
+	all, err := p.Client.Deployments(t.Context(), api.DeploymentFilter{Service: "shop", Environment: "production", Page: api.Page{Limit: 1}})
 	if err != nil || len(all) != 1 {
 		t.Fatalf("%+v, %v", all, err)
 	}
@@ -264,7 +265,7 @@ func (p *plant) lastDeployment(t *testing.T) api.Deployment {
 func TestTraffic_ClientsCannotSayWhoTheyAre(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t)
-	p.newShop().shipFirst()
+	p.newShop().ShipFirst()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+shopHost+"/kinds/head", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -275,7 +276,7 @@ func TestTraffic_ClientsCannotSayWhoTheyAre(t *testing.T) {
 	} {
 		req.Header.Set(name, value)
 	}
-	resp, err := to(p.proxy, nil).Do(req)
+	resp, err := to(p.Proxy, nil).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,8 +312,8 @@ func TestRequests_AreBoundAsTheServiceSays(t *testing.T) {
 			t.Parallel()
 			p := start(t)
 			shop := p.newShop("  drain: 2s\n", "  drain: 2s\n  requests: {max_body: 100KB, sticky: cookie}\n")
-			shop.shipFirst()
-			c := to(p.proxy, nil)
+			shop.ShipFirst()
+			c := to(p.Proxy, nil)
 			post := func(size int) int {
 				t.Helper()
 				resp, err := c.Post("http://"+shopHost+"/kinds/upload", "text/plain", strings.NewReader(strings.Repeat("x", size)))
@@ -332,12 +333,12 @@ func TestRequests_AreBoundAsTheServiceSays(t *testing.T) {
 				t.Errorf("a body of a byte more: %d", status)
 			}
 			// What the version says goes with it.
-			shop.ship("Take more", files{"andon.yaml": p.pipeline("  drain: 2s\n", "  drain: 2s\n  requests: {max_body: 200KB, sticky: cookie}\n")})
+			shop.Ship("Take more", files{"andon.yaml": p.Pipeline("  drain: 2s\n", "  drain: 2s\n  requests: {max_body: 200KB, sticky: cookie}\n")})
 			if status := post(200_000); status != http.StatusOK {
 				t.Errorf("a body of 200 KB, when that is the limit: %d", status)
 			}
-			p.andon("rollback", "shop", "production").wants(t, done, "andon rollback")
-			p.idle(commandTimeout)
+			p.Andon("rollback", "shop", "production").Wants(t, done, "andon rollback")
+			p.idle(planttest.CommandTimeout)
 			if status := post(200_000); status != http.StatusRequestEntityTooLarge {
 				t.Errorf("a body of 200 KB, when 100 KB are the limit again: %d", status)
 			}

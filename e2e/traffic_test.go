@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/andon-cd/andon/e2e/planttest"
 )
 
 // startWithHAProxy returns a plant whose requests HAProxy moves, on ports that stay.
@@ -23,11 +25,11 @@ func startWithHAProxy(t *testing.T) *plant {
 
 // haproxyProcess returns the HAProxy that carries requests.
 func (p *plant) haproxyProcess() process {
-	p.t.Helper()
-	all := processesOf(p.data)
-	i := slices.IndexFunc(all, func(x process) bool { return strings.Contains(x.command, "haproxy -db") })
+	p.T.Helper()
+	all := processesOf(p.Data)
+	i := slices.IndexFunc(all, func(x process) bool { return strings.Contains(x.Command, "haproxy -db") })
 	if i < 0 {
-		p.t.Fatal("there is no HAProxy")
+		p.T.Fatal("there is no HAProxy")
 	}
 	return all[i]
 }
@@ -36,24 +38,24 @@ func TestHAProxy_NobodyNoticesDeploymentsRollbacksAndARestartOfTheServer(t *test
 	t.Parallel()
 	p := startWithHAProxy(t)
 	shop := p.newShop()
-	first := shop.shipFirst()
+	first := shop.ShipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 	mover := p.haproxyProcess()
 	for n := 2; n <= 4; n++ {
-		shop.ship("Another answer", files{"files/answer.txt": fmt.Sprintf("hello %d\n", n)})
+		shop.Ship("Another answer", files{"files/answer.txt": fmt.Sprintf("hello %d\n", n)})
 		waitForRequests(t, l, 50)
 	}
-	p.andon("rollback", "shop", "production", strconv.FormatInt(first, 10), "--reason", "the test goes back").wants(t, done, "andon rollback")
-	p.idle(commandTimeout)
+	p.Andon("rollback", "shop", "production", strconv.FormatInt(first, 10), "--reason", "the test goes back").Wants(t, done, "andon rollback")
+	p.idle(planttest.CommandTimeout)
 	p.answers("shop.localhost", "hello 1\n")
 	l.add(1, 1) // what the test itself asked
-	p.stop()
+	p.Stop()
 	waitForRequests(t, l, 50) // the server is away, and nobody notices
-	p.start()
-	shop.ship("One more", files{"files/answer.txt": "hello 5\n"})
+	p.Start()
+	shop.Ship("One more", files{"files/answer.txt": "hello 5\n"})
 	p.answers("shop.localhost", "hello 5\n")
 	l.add(1, 1)
-	if !mover.alive() {
+	if !mover.Alive() {
 		t.Error("the HAProxy that ran was not adopted")
 	}
 	l.stop()
@@ -70,24 +72,24 @@ func TestHAProxy_NobodyNoticesDeploymentsRollbacksAndARestartOfTheServer(t *test
 func TestHAProxyKill_ItIsBackWithinASecond(t *testing.T) {
 	t.Parallel()
 	p := startWithHAProxy(t)
-	p.newShop().shipFirst()
+	p.newShop().ShipFirst()
 	l := p.newLoad("shop.localhost", ordering)
 	const times = 4
 	before := p.haproxyProcess()
 	for range times {
 		waitForRequests(t, l, 100)
 		killed := time.Now()
-		if err := syscall.Kill(before.pid, syscall.SIGKILL); err != nil {
+		if err := syscall.Kill(before.PID, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		answer, err := get(t, p.proxy, "shop.localhost", "/")
+		answer, err := get(t, p.Proxy, "shop.localhost", "/")
 		back := time.Since(killed)
 		if err != nil || answer != "hello 1\n" {
 			t.Fatalf("the first request after the kill: %q, %v", answer, err)
 		}
 		l.add(1, 1)
 		limit := time.Second
-		if raceEnabled {
+		if planttest.RaceEnabled {
 			limit *= 3
 		}
 		if back > limit {
@@ -95,7 +97,7 @@ func TestHAProxyKill_ItIsBackWithinASecond(t *testing.T) {
 		}
 		t.Logf("the first request after the kill is answered after %s", back)
 		after := p.haproxyProcess()
-		if after.pid == before.pid {
+		if after.PID == before.PID {
 			t.Fatal("HAProxy was not killed")
 		}
 		before = after
@@ -132,24 +134,24 @@ const unread = 2 * customers
 func TestTraffic_AnotherDriverTakesOver(t *testing.T) {
 	t.Parallel()
 	p := startWithHAProxy(t)
-	p.newShop().shipFirst()
+	p.newShop().ShipFirst()
 	p.answers("shop.localhost", "hello 1\n")
 	for _, options := range [][]string{nil, {"--traffic", "haproxy"}} {
-		p.stop()
-		p.options = options
-		p.start()
+		p.Stop()
+		p.Options = options
+		p.Start()
 		until(t, 20*time.Second, "the other driver moves the requests", func() error {
-			if got, err := get(t, p.proxy, "shop.localhost", "/"); err != nil || got != "hello 1\n" {
+			if got, err := get(t, p.Proxy, "shop.localhost", "/"); err != nil || got != "hello 1\n" {
 				return fmt.Errorf("%q, %w", got, err)
 			}
 			return nil
 		})
 		builtIn, other := 0, 0
-		for _, x := range processesOf(p.data) {
+		for _, x := range processesOf(p.Data) {
 			switch {
-			case strings.Contains(x.command, "haproxy -db"):
+			case strings.Contains(x.Command, "haproxy -db"):
 				other++
-			case strings.Contains(x.command, " proxy --dir"):
+			case strings.Contains(x.Command, " proxy --dir"):
 				builtIn++
 			}
 		}
@@ -167,15 +169,15 @@ func TestHAProxy_MovesTheRequestsOfAnEdgeToCopiesOnOtherHosts(t *testing.T) {
 	}
 	front := p.startHost("front", station{}, "--traffic", "haproxy", "--haproxy-copies", "3", "--label", "role=edge")
 	shop := p.newShop()
-	shop.shipFirst()
+	shop.ShipFirst()
 	if got, err := get(t, front.proxy, "shop.localhost", "/"); err != nil || got != "hello 1\n" {
 		t.Fatalf("the edge answers %q, %v", got, err)
 	}
 	// What it cannot do is refused before anything happens.
-	shop.commit("Run too many", files{"andon.yaml": p.pipeline("instances: 2", "instances: 4")})
-	version := shop.push()
-	p.andon("wait", shop.at(version), "--for", "ended", "--timeout", "60s").wants(t, done, "waiting for its end")
-	p.andon("why", "shop").says(t, "the proxy of host front takes 3")
+	shop.Commit("Run too many", files{"andon.yaml": p.Pipeline("instances: 2", "instances: 4")})
+	version := shop.Push()
+	p.Andon("wait", shop.Ref(version), "--for", "ended", "--timeout", "60s").Wants(t, done, "waiting for its end")
+	p.Andon("why", "shop").Says(t, "the proxy of host front takes 3")
 	if got, err := get(t, front.proxy, "shop.localhost", "/"); err != nil || got != "hello 1\n" {
 		t.Errorf("the edge answers %q, %v", got, err)
 	}

@@ -4,20 +4,22 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/andon-cd/andon/e2e/planttest"
 )
 
 func TestUpgrade_OfTheBinaryTouchesNoCopyAndLosesNoRequest(t *testing.T) {
 	t.Parallel()
-	later := laterProgram(t)
+	later := planttest.LaterProgram(t)
 	p := startFixedPlant(t)
 	shop := p.newShop()
-	shop.shipFirst()
+	shop.ShipFirst()
 	p.idle(30 * time.Second)
 	l := p.newLoad("shop.localhost", shopping)
 	copies := func() map[string]int {
 		all := map[string]int{}
-		for _, c := range with(processesOf(p.data), "ANDON_INSTANCE") {
-			all[c.environ["ANDON_INSTANCE"]] = c.pid
+		for _, c := range with(processesOf(p.Data), "ANDON_INSTANCE") {
+			all[c.Environ["ANDON_INSTANCE"]] = c.PID
 		}
 		return all
 	}
@@ -26,24 +28,24 @@ func TestUpgrade_OfTheBinaryTouchesNoCopyAndLosesNoRequest(t *testing.T) {
 		t.Fatalf("%d copies run: %v", len(before), before)
 	}
 	waitForRequests(t, l, 50)
-	p.stop()
+	p.Stop()
 	waitForRequests(t, l, 50) // the server is away, and nobody notices
-	p.program = later
-	p.start()
-	if plant, err := p.client.Plant(t.Context()); err != nil || plant.Build != "e2e-later" {
+	p.Program = later
+	p.Start()
+	if plant, err := p.Client.Plant(t.Context()); err != nil || plant.Build != "e2e-later" {
 		t.Fatalf("the plant is of build %q, %v", plant.Build, err)
 	}
 	waitForRequests(t, l, 50)
 	until(t, 90*time.Second, "the old proxy has ended", func() error {
-		if proxy.alive() {
-			return fmt.Errorf("process %d goes on: %s", proxy.pid, proxy.command)
+		if proxy.Alive() {
+			return fmt.Errorf("process %d goes on: %s", proxy.PID, proxy.Command)
 		}
 		return nil
 	})
 	if after := copies(); fmt.Sprint(after) != fmt.Sprint(before) {
 		t.Errorf("copies were %v and are %v", before, after)
 	}
-	shop.ship("Second", files{"files/answer.txt": "hello 2\n"})
+	shop.Ship("Second", files{"files/answer.txt": "hello 2\n"})
 	p.answers("shop.localhost", "hello 2\n")
 	l.stop()
 	l.intact()

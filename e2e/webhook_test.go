@@ -36,7 +36,7 @@ func TestWebhook_TellsSignedWhenTheLineStopsAndRuns(t *testing.T) {
 	}))
 	t.Cleanup(receiver.Close)
 	p := startPlant(t, "--webhook", receiver.URL)
-	text, err := os.ReadFile(filepath.Join(p.data, "webhook.secret"))
+	text, err := os.ReadFile(filepath.Join(p.Data, "webhook.secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,11 +66,11 @@ func TestWebhook_TellsSignedWhenTheLineStopsAndRuns(t *testing.T) {
 			t.Fatalf("no message %s comes", want)
 		}
 	}
-	p.andon("cord", "pull", "--reason", "fire").wants(t, done, "andon cord pull")
+	p.Andon("cord", "pull", "--reason", "fire").Wants(t, done, "andon cord pull")
 	next("line.stopped")
-	p.andon("cord", "release", "--reason", "it was a drill").wants(t, done, "andon cord release")
+	p.Andon("cord", "release", "--reason", "it was a drill").Wants(t, done, "andon cord release")
 	next("line.running")
 	shop := p.newShop("sh ./test.sh", "exit 1")
-	p.andon("wait", shop.at(shop.push()), "--for", "stopped", "--timeout", "60s").wants(t, done, "waiting for the line to stop")
+	p.Andon("wait", shop.Ref(shop.Push()), "--for", "stopped", "--timeout", "60s").Wants(t, done, "waiting for the line to stop")
 	next("line.stopped")
 }

@@ -1,4 +1,4 @@
-package e2e
+package planttest
 
 import (
 	"bytes"
@@ -10,19 +10,20 @@ import (
 	"testing"
 )
 
-// A process is one that runs now, as /proc shows it.
-type process struct {
-	pid     int
-	start   string // in clock ticks since the boot: with the ID, it names one process for good
-	command string
-	environ map[string]string
+// A Process is one that runs now, as /proc shows it.
+type Process struct {
+	PID     int
+	Command string
+	Environ map[string]string
+
+	start string // in clock ticks since the boot: with the ID, it names one process for good
 }
 
-// processesOf returns the processes that belong to a directory: whose command line, environment
+// ProcessesOf returns the processes that belong to a directory: whose command line, environment
 // or working directory names it. This process and ended ones are not among them.
-func processesOf(dir string) []process {
+func ProcessesOf(dir string) []Process {
 	entries, _ := os.ReadDir("/proc")
-	var found []process
+	var found []Process
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
 		if err != nil || pid == os.Getpid() {
@@ -40,10 +41,10 @@ func processesOf(dir string) []process {
 		if !alive {
 			continue
 		}
-		p := process{pid: pid, start: start, command: strings.TrimSpace(strings.ReplaceAll(string(command), "\x00", " ")), environ: map[string]string{}}
+		p := Process{PID: pid, start: start, Command: strings.TrimSpace(strings.ReplaceAll(string(command), "\x00", " ")), Environ: map[string]string{}}
 		for variable := range strings.SplitSeq(string(environ), "\x00") {
 			if name, value, ok := strings.Cut(variable, "="); ok {
-				p.environ[name] = value
+				p.Environ[name] = value
 			}
 		}
 		found = append(found, p)
@@ -65,27 +66,27 @@ func startOf(pid int) (string, bool) {
 	return fields[19], true
 }
 
-// alive reports whether that very process runs.
-func (p process) alive() bool {
-	start, ok := startOf(p.pid)
+// Alive reports whether that very process runs.
+func (p Process) Alive() bool {
+	start, ok := startOf(p.PID)
 	return ok && start == p.start
 }
 
-// with returns those that have a variable in their environment.
-func with(all []process, variable string) []process {
-	var found []process
+// With returns those that have a variable in their environment.
+func With(all []Process, variable string) []Process {
+	var found []Process
 	for _, p := range all {
-		if p.environ[variable] != "" {
+		if p.Environ[variable] != "" {
 			found = append(found, p)
 		}
 	}
 	return found
 }
 
-// kill ends one process as a crash would.
-func kill(t testing.TB, p process) {
+// Kill ends one process as a crash would.
+func Kill(t testing.TB, p Process) {
 	t.Helper()
-	if err := syscall.Kill(p.pid, syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(p.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,4 +1,4 @@
-package e2e
+package planttest
 
 import (
 	"bytes"
@@ -16,33 +16,34 @@ import (
 
 // The exit codes of the contract for scripts.
 const (
-	done = iota
-	failed
-	misused
-	refused
-	unreachable
-	timedOut
+	Done = iota
+	Failed
+	Misused
+	Refused
+	Unreachable
+	TimedOut
 )
 
-// commandTimeout bounds one command of the scenarios.
-const commandTimeout = 5 * time.Minute
+// CommandTimeout bounds one command of the scenarios.
+const CommandTimeout = 5 * time.Minute
 
-// A result is how a command ended.
-type result struct {
-	code     int
-	out, err string
+// A Result is how a command ended.
+type Result struct {
+	Code     int
+	Out, Err string
 }
 
-func (r result) String() string {
-	return fmt.Sprintf("exit code %d\nstdout: %s\nstderr: %s", r.code, r.out, r.err)
+func (r Result) String() string {
+	return fmt.Sprintf("exit code %d\nstdout: %s\nstderr: %s", r.Code, r.Out, r.Err)
 }
 
-// execute runs a command in a directory, with that environment alone.
-func execute(t testing.TB, dir string, environment []string, name string, args ...string) result {
-	return executeWithin(t, commandTimeout, dir, environment, name, args...)
+// Execute runs a command in a directory, with that environment alone.
+func Execute(t testing.TB, dir string, environment []string, name string, args ...string) Result {
+	return ExecuteWithin(t, CommandTimeout, dir, environment, name, args...)
 }
 
-func executeWithin(t testing.TB, limit time.Duration, dir string, environment []string, name string, args ...string) result {
+// ExecuteWithin is Execute of a command that may take longer, or less long.
+func ExecuteWithin(t testing.TB, limit time.Duration, dir string, environment []string, name string, args ...string) Result {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
@@ -53,21 +54,21 @@ func executeWithin(t testing.TB, limit time.Duration, dir string, environment []
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
-	r := result{out: out.String(), err: errs.String()}
+	r := Result{Out: out.String(), Err: errs.String()}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		r.code = exit.ExitCode()
+		r.Code = exit.ExitCode()
 	} else if err != nil {
 		t.Errorf("%s %s: %v", name, strings.Join(args, " "), err)
-		r.code = -1
+		r.Code = -1
 	}
-	if strings.Contains(r.err, "WARNING: DATA RACE") {
-		t.Errorf("%s %s: %s", name, strings.Join(args, " "), r.err)
+	if strings.Contains(r.Err, "WARNING: DATA RACE") {
+		t.Errorf("%s %s: %s", name, strings.Join(args, " "), r.Err)
 	}
 	return r
 }
 
-// environmentIn returns the environment of a user who lives in a directory and has nothing else.
-func environmentIn(home string) []string {
+// EnvironmentIn returns the environment of a user who lives in a directory and has nothing else.
+func EnvironmentIn(home string) []string {
 	environment := []string{
 		"HOME=" + home, "XDG_CONFIG_HOME=" + home + "/.config", "XDG_DATA_HOME=" + home + "/.local/share",
 		"XDG_STATE_HOME=" + home + "/.local/state", "XDG_CACHE_HOME=" + home + "/.cache",
@@ -83,40 +84,40 @@ func environmentIn(home string) []string {
 	return environment
 }
 
-// wants fails the test unless the command ended with that code.
-func (r result) wants(t testing.TB, code int, what string) result {
+// Wants fails the test unless the command ended with that code.
+func (r Result) Wants(t testing.TB, code int, what string) Result {
 	t.Helper()
-	if r.code != code {
+	if r.Code != code {
 		t.Fatalf("%s: want exit code %d, got %s", what, code, r)
 	}
 	return r
 }
 
-// says fails the test unless what the command said contains each text.
-func (r result) says(t testing.TB, texts ...string) result {
+// Says fails the test unless what the command said contains each text.
+func (r Result) Says(t testing.TB, texts ...string) Result {
 	t.Helper()
 	for _, text := range texts {
-		if !strings.Contains(r.out+r.err, text) {
+		if !strings.Contains(r.Out+r.Err, text) {
 			t.Fatalf("want %q in the answer, got %s", text, r)
 		}
 	}
 	return r
 }
 
-// failure returns the error that a command with --json ends with.
-func (r result) failure(t testing.TB) (kind, message string) {
+// Failure returns the error that a command with --json ends with.
+func (r Result) Failure(t testing.TB) (kind, message string) {
 	t.Helper()
 	var answer struct {
 		Error struct{ Kind, Message string }
 	}
-	if err := json.Unmarshal([]byte(r.err), &answer); err != nil || answer.Error.Kind == "" {
+	if err := json.Unmarshal([]byte(r.Err), &answer); err != nil || answer.Error.Kind == "" {
 		t.Fatalf("want an error as JSON on stderr, got %s", r)
 	}
 	return answer.Error.Kind, answer.Error.Message
 }
 
-// until asks again and again, at most for so long, until the answer is no error.
-func until(t testing.TB, limit time.Duration, what string, ask func() error) {
+// Until asks again and again, at most for so long, until the answer is no error.
+func Until(t testing.TB, limit time.Duration, what string, ask func() error) {
 	t.Helper()
 	timeout := time.NewTimer(limit)
 	defer timeout.Stop()
