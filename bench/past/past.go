@@ -37,7 +37,7 @@ func Make(o Options, take func([]andon.Event) error) (*line.State, error) {
 	}
 	w := &world{
 		options: o, state: line.New(), now: o.Start, take: take, chance: rand.New(rand.NewPCG(o.Seed, 1)),
-		there: make(map[andon.Place][]andon.Copy), broken: make(map[andon.VersionRef]bool),
+		there: make(map[andon.Place][]andon.Copy), served: make(map[andon.DeploymentID]int64), broken: make(map[andon.VersionRef]bool),
 	}
 	return w.state, w.run()
 }

@@ -32,6 +32,7 @@ type world struct {
 	commits int
 
 	there  map[andon.Place][]andon.Copy // what runs, as attested
+	served map[andon.DeploymentID]int64
 	broken map[andon.VersionRef]bool
 }
 
@@ -165,7 +166,8 @@ func (w *world) converge(at andon.Place) error {
 	}
 	if place.Desired.Route != nil {
 		if id := place.Desired.Route.Ledger; id != "" {
-			route.Ledgers = []andon.Ledger{{Deployment: id, Served: int64(w.chance.IntN(1_000_000))}}
+			w.served[id] += int64(w.chance.IntN(1_000_000))
+			route.Ledgers = []andon.Ledger{{Deployment: id, Served: w.served[id], Failed: w.served[id] / 900_000}}
 		}
 		seen.Routes = []andon.RouteState{route}
 	}

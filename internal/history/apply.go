@@ -31,6 +31,7 @@ func (h *History) CatchUp(ctx context.Context, from Source) error {
 		if err := h.store.empty(ctx); err != nil {
 			return err
 		}
+		h.startNumbers()
 		h.moveTo(0)
 	}
 	events := make([]andon.Event, 0, batch)
@@ -97,6 +98,7 @@ func (h *History) Apply(ctx context.Context, events []andon.Event) error {
 	if err != nil {
 		return err
 	}
+	h.store.pending = h.store.pending[:0]
 	err = h.store.tx(ctx, func(ctx context.Context) error {
 		for _, e := range events {
 			if err := (recorder{ctx, h.store, e}).record(); err != nil {
@@ -108,6 +110,7 @@ func (h *History) Apply(ctx context.Context, events []andon.Event) error {
 	if err != nil {
 		return err
 	}
+	h.takeNumbers(h.store.pending)
 	h.moveTo(last.Seq)
 	return nil
 }
@@ -121,6 +124,9 @@ type recorder struct {
 
 // exec runs a statement in the transaction of the event.
 func (r recorder) exec(text string, args ...any) error { return r.store.exec(r.ctx, text, args...) }
+
+// measure says what the event means for the numbers, once it is committed.
+func (r recorder) measure(take func(*numbers)) { r.store.pending = append(r.store.pending, take) }
 
 // now is the event's time as a column.
 func (r recorder) now() int64 { return nanos(r.event.Time) }

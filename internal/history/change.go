@@ -30,11 +30,14 @@ func (r recorder) delivered(b andon.DeploymentEnded) error {
 		if err != nil {
 			return err
 		}
-		err = r.exec(`INSERT OR REPLACE INTO change (service, number, delivered, version, deployment, lead, legs) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			b.Service, ways[i].Version, r.now(), b.Version, b.Deployment, int64(c.Lead()), legs)
+		portions := c.Portions()
+		err = r.exec(`INSERT OR REPLACE INTO change (service, number, delivered, version, deployment, lead, portions, legs) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			b.Service, ways[i].Version, r.now(), b.Version, b.Deployment, int64(c.Lead()), writePortions(portions), legs)
 		if err != nil {
 			return err
 		}
+		v := andon.VersionRef{Service: b.Service, Number: ways[i].Version}
+		r.measure(func(n *numbers) { n.addChange(v, r.event.Time, portions); n.totals.addLead(c.Lead()) })
 	}
 	return r.exec(`UPDATE version SET delivered = 1 WHERE service = ?1 AND delivered = 0 AND place_in_trunk > 0
 		AND place_in_trunk <= (SELECT place_in_trunk FROM version WHERE service = ?1 AND number = ?2)`, b.Service, b.Version)

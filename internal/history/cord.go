@@ -38,12 +38,14 @@ func (r recorder) cordPulled(b andon.CordPulled) error {
 	if err != nil {
 		return err
 	}
-	s := b.Cord.Scope
+	cord, s := b.Cord, b.Cord.Scope
+	r.measure(func(n *numbers) { n.addStop(stopOf(&cord, time.Time{})) })
 	return r.exec(`INSERT OR REPLACE INTO cord (id, seq, scope, environment, service, pulled, doc) VALUES (?, ?, ?, ?, ?, ?, ?)`,
 		b.Cord.ID, r.event.Seq, s.Kind, s.Environment, s.Service, nanos(b.Cord.Pulled), d)
 }
 
 func (r recorder) cordReleased(b andon.CordReleased) error {
+	r.measure(func(n *numbers) { n.release(b.Cord, r.event.Time) })
 	return r.exec(`UPDATE cord SET released = ?, released_by = ?, release_reason = ?, version = ? WHERE id = ?`,
 		r.now(), r.event.By, b.Reason, b.Version, b.Cord)
 }

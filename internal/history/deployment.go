@@ -105,6 +105,9 @@ func (r recorder) deploymentEnded(b andon.DeploymentEnded) error {
 	if err != nil {
 		return err
 	}
+	if err := r.ended(b.Deployment); err != nil {
+		return err
+	}
 	if b.Outcome == andon.Succeeded {
 		err := r.exec(`INSERT OR REPLACE INTO good (service, environment, version, seq, deployment) VALUES (?, ?, ?, ?, ?)`,
 			b.Service, b.Environment, b.Version, r.event.Seq, b.Deployment)

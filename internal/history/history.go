@@ -16,6 +16,9 @@ type History struct {
 	mu       sync.Mutex
 	position andon.Seq
 	moved    chan struct{} // closed when position changes
+
+	reading sync.RWMutex // held to read or change what follows
+	numbers *numbers     // nil: not in memory; the tables say the same
 }
 
 // Open opens the history at path. One that is missing, damaged or of another format is made anew

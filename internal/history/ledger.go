@@ -51,5 +51,13 @@ func (r recorder) counted(agent andon.AgentName, l andon.Ledger) error {
 	if text, err = document(sum); err != nil {
 		return err
 	}
-	return r.exec(`UPDATE deployment SET ledger = ? WHERE id = ?`, text, l.Deployment)
+	if err := r.exec(`UPDATE deployment SET ledger = ? WHERE id = ?`, text, l.Deployment); err != nil {
+		return err
+	}
+	place, _, err := r.placeOf(l.Deployment)
+	r.measure(func(n *numbers) {
+		n.totals.addRequests(place.Environment, l.Requests()-before.Requests(), l.Failed-before.Failed)
+		n.lose(l.Deployment, sum.Failed)
+	})
+	return err
 }

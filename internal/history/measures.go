@@ -10,7 +10,7 @@ import (
 )
 
 // mostStreams bounds how many changes a value stream adds up: the newest of its period.
-const mostStreams = 2000
+const mostStreams = 50_000
 
 // A Period selects what is measured: a time, and a service; empty: all of them.
 type Period struct {
@@ -29,8 +29,27 @@ func (p Period) during(text, column string, args ...any) (string, []any) {
 	return text, args
 }
 
+// inMemory calls read with the numbers, and returns true, if they say everything of a period.
+func (h *History) inMemory(p Period, read func(*numbers)) bool {
+	h.reading.RLock()
+	defer h.reading.RUnlock()
+	if !h.numbers.covers(p) {
+		return false
+	}
+	read(h.numbers)
+	return true
+}
+
 // Facts returns what the figures of a period are computed from.
 func (h *History) Facts(ctx context.Context, p Period) (f metrics.Facts, err error) {
+	if h.inMemory(p, func(n *numbers) { f = n.facts(p) }) {
+		return f, nil
+	}
+	return h.storedFacts(ctx, p)
+}
+
+// storedFacts reads the facts from the tables.
+func (h *History) storedFacts(ctx context.Context, p Period) (f metrics.Facts, err error) {
 	f.Period = p.Span
 	if f.Rollouts, err = h.Rollouts(ctx, p); err != nil {
 		return f, err
@@ -77,29 +96,65 @@ func (h *History) stops(ctx context.Context, p Period) ([]metrics.Stop, error) {
 		if s.To.IsZero() {
 			s.To = p.To
 		}
-		switch {
-		case cord.Fix == nil:
-			s.Cause = metrics.StopPerson
-		case cord.Owner == andon.ActorLine:
-			s.Cause = metrics.StopStage
-		default:
-			s.Cause = metrics.StopRollback
-		}
+		s.Cause = stopOf(&cord, s.To).Cause
 		return s, nil
 	}, `SELECT doc, pulled, released FROM cord WHERE pulled < ?1 AND (released = 0 OR released > ?2) AND (?3 = '' OR service IN (?3, ''))`,
 		nanos(p.To), nanos(p.From), p.Service)
 }
 
-// Changes returns the changes that were delivered in a period, the newest first, and how many
-// there are in all: there may be more than are returned.
-func (h *History) Changes(ctx context.Context, p Period) (changes []metrics.Change, all int, err error) {
-	text, args := p.during(`SELECT count(*) FROM change WHERE true`, `delivered`)
-	if err := h.store.rdb.QueryRowContext(ctx, text, args...).Scan(&all); err != nil {
-		return nil, 0, storageError(h.store.path, err)
+// Flow returns the value stream of the changes that were delivered in a period, the newest of them,
+// and how many there are in all: there may be more than it adds up.
+func (h *History) Flow(ctx context.Context, p Period) (f metrics.Flow, all int, err error) {
+	if h.inMemory(p, func(n *numbers) { f, all = n.changes.Flow(p.Span, p.Service, mostStreams, n.passes(p)) }) {
+		return f, all, nil
 	}
-	text, args = p.during(`SELECT service, number, delivered, legs FROM change WHERE true`, `delivered`)
-	changes, err = query(ctx, h.store, scanChange, text+` ORDER BY delivered DESC LIMIT ?`, append(args, mostStreams)...)
-	return changes, all, err
+	return h.storedFlow(ctx, p)
+}
+
+// storedFlow reads the value stream from the tables.
+func (h *History) storedFlow(ctx context.Context, p Period) (f metrics.Flow, all int, err error) {
+	passes, err := h.Passes(ctx, p)
+	if err != nil {
+		return f, 0, err
+	}
+	type change struct {
+		andon.VersionRef
+		delivered time.Time
+		portions  string
+	}
+	var streams metrics.Streams
+	text, args := p.during(`SELECT service, number, delivered, portions FROM change WHERE true`, `delivered`)
+	err = each(ctx, h.store, func(r *sql.Rows) (c change, err error) {
+		return c, r.Scan(&c.Service, &c.Number, at{&c.delivered}, &c.portions)
+	}, func(c change) {
+		if portions, bad := readPortions(c.portions); bad == nil {
+			streams.Add(c.VersionRef, c.delivered, portions)
+		} else {
+			err = bad
+		}
+	}, text+` ORDER BY delivered, number`, args...)
+	f, all = streams.Flow(p.Span, p.Service, mostStreams, passes)
+	return f, all, err
+}
+
+// Changes returns the changes that were delivered last in a period, the newest first, at most as
+// many as the limit says: 0 is DefaultPage, MaxPage the most.
+func (h *History) Changes(ctx context.Context, p Period, limit int) (changes []metrics.Change, err error) {
+	var refs []andon.VersionRef
+	if !h.inMemory(p, func(n *numbers) { refs = n.changes.Newest(p.Span, p.Service, pageSize(limit)) }) {
+		text, args := p.during(`SELECT service, number, delivered, legs FROM change WHERE true`, `delivered`)
+		return query(ctx, h.store, scanChange, text+` ORDER BY delivered DESC, number DESC LIMIT ?`, append(args, pageSize(limit))...)
+	}
+	for _, ref := range refs {
+		c, err := h.Change(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		if c != nil { // a later deployment cannot take it away; a history that is made anew can
+			changes = append(changes, *c)
+		}
+	}
+	return changes, nil
 }
 
 // Change returns the value stream of one change; nil when production does not have it.
@@ -116,7 +171,15 @@ func scanChange(r *sql.Rows) (c metrics.Change, err error) {
 }
 
 // Passes counts, by stage, how versions left the stages in a period by their first runs of them.
-func (h *History) Passes(ctx context.Context, p Period) (map[andon.StageName]metrics.Pass, error) {
+func (h *History) Passes(ctx context.Context, p Period) (passes map[andon.StageName]metrics.Pass, err error) {
+	if h.inMemory(p, func(n *numbers) { passes = n.passes(p) }) {
+		return passes, nil
+	}
+	return h.storedPasses(ctx, p)
+}
+
+// storedPasses reads the passes from the tables.
+func (h *History) storedPasses(ctx context.Context, p Period) (map[andon.StageName]metrics.Pass, error) {
 	text, args := p.during(`SELECT stage, count(*), sum(outcome = 'succeeded') FROM stage
 		WHERE run = 1 AND finished > 0 AND outcome NOT IN ('cancelled', 'superseded')`, `finished`)
 	type row struct {
@@ -141,6 +204,9 @@ type Today struct {
 
 // Today counts the deployments to production that ended since a time.
 func (h *History) Today(ctx context.Context, since time.Time) (t Today, err error) {
+	if h.inMemory(Period{Span: metrics.Span{From: since}}, func(n *numbers) { t = n.today(since) }) {
+		return t, nil
+	}
 	err = h.store.rdb.QueryRowContext(ctx, `SELECT coalesce(sum(r.kind = 'deploy' AND r.outcome = 'succeeded'), 0),
 			coalesce(sum(json_extract(d.ledger, '$.failed')), 0)
 		FROM rollout r JOIN deployment d ON d.id = r.deployment WHERE r.ended >= ?`, nanos(since)).Scan(&t.Deployments, &t.Lost)
@@ -148,8 +214,11 @@ func (h *History) Today(ctx context.Context, since time.Time) (t Today, err erro
 }
 
 // Lead returns the change lead time of a period, the median, and of how many changes.
-func (h *History) Lead(ctx context.Context, p Period) (time.Duration, int, error) {
-	text, args := p.during(`SELECT lead FROM change WHERE true`, `delivered`)
-	leads, err := query(ctx, h.store, took, text, args...)
+func (h *History) Lead(ctx context.Context, p Period) (_ time.Duration, changes int, err error) {
+	var leads []time.Duration
+	if !h.inMemory(p, func(n *numbers) { leads = n.changes.Leads(p.Span, p.Service) }) {
+		text, args := p.during(`SELECT lead FROM change WHERE true`, `delivered`)
+		leads, err = query(ctx, h.store, took, text, args...)
+	}
 	return metrics.Median(leads), len(leads), err
 }

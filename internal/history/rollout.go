@@ -25,6 +25,9 @@ func (r recorder) measured(b andon.DeploymentEnded) error {
 	if err != nil {
 		return err
 	}
+	if err := r.rolledOut(b.Deployment); err != nil {
+		return err
+	}
 	if err := r.judgeRollouts(b.Place); err != nil {
 		return err
 	}
@@ -73,6 +76,37 @@ func (r recorder) judgeRollouts(p andon.Place) error {
 		if err != nil {
 			return err
 		}
+		r.measure(func(n *numbers) { n.judge(o.Deployment, o.Failed, o.Rework, o.Recovered) })
 	}
 	return nil
+}
+
+// selectRollout reads rollouts with the requests that they lost.
+const selectRollout = `SELECT r.service, r.deployment, r.version, r.kind, r.outcome, r.started, r.ended, r.failed, r.recovered, r.rework,
+	coalesce(json_extract(d.ledger, '$.failed'), 0) FROM rollout r JOIN deployment d ON d.id = r.deployment `
+
+// A rolledOut deployment is a row of selectRollout.
+type rolledOut struct {
+	service andon.ServiceName
+	rollout
+}
+
+func scanRollout(s *sql.Rows) (r rolledOut, err error) {
+	return r, s.Scan(&r.service, &r.Deployment, &r.Version, &r.Kind, &r.Outcome, at{&r.Started}, at{&r.Ended},
+		&r.Failed, at{&r.Recovered}, &r.Rework, &r.lost)
+}
+
+// into puts the rollout among the numbers.
+func (r *rolledOut) into(n *numbers) {
+	r.rollout.service = n.services.of(r.service)
+	n.addRollout(&r.rollout)
+}
+
+// rolledOut notes a deployment to production that has ended.
+func (r recorder) rolledOut(id andon.DeploymentID) error {
+	found, err := rows(r.ctx, r.store, scanRollout, selectRollout+`WHERE r.seq = ? AND r.deployment = ?`, r.event.Seq, id)
+	for i := range found {
+		r.measure(found[i].into)
+	}
+	return err
 }

@@ -83,6 +83,7 @@ CREATE INDEX deployment_by_seq ON deployment (seq);
 CREATE INDEX deployment_by_place ON deployment (service, environment, seq);
 CREATE INDEX deployment_by_environment ON deployment (environment, seq);
 CREATE INDEX deployment_by_version ON deployment (service, version, seq);
+CREATE INDEX deployment_by_outcome ON deployment (environment, kind, outcome) WHERE ended > 0;
 
 -- The deployments to production that ended, and what became of each that was no rollback: see
 -- metrics.Rollouts.
@@ -94,13 +95,14 @@ CREATE TABLE rollout (
 CREATE INDEX rollout_by_place ON rollout (service, environment, seq);
 CREATE INDEX rollout_by_end ON rollout (ended, service);
 
--- The changes that production has, with how their lead time divides: see metrics.Trace.
+-- The changes that production has, with how their lead time divides: see metrics.Trace. Portions
+-- are the legs added up, one "stage,cause,nanoseconds" after the other: what is read at each start.
 CREATE TABLE change (
     service TEXT NOT NULL, number INTEGER NOT NULL, delivered INTEGER NOT NULL, version INTEGER NOT NULL, deployment TEXT NOT NULL,
-    lead INTEGER NOT NULL, legs TEXT NOT NULL,
+    lead INTEGER NOT NULL, portions TEXT NOT NULL, legs TEXT NOT NULL,
     PRIMARY KEY (service, number)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX change_by_time ON change (delivered, service);
+CREATE INDEX change_by_time ON change (delivered, service, lead);
 
 -- What each agent's proxy counted for a deployment, as last attested; deployment.ledger is the sum.
 CREATE TABLE ledger (

@@ -53,6 +53,14 @@ func (r recorder) stageFinished(b andon.StageFinished) error {
 			return err
 		}
 	}
+	if counts(b.Outcome) {
+		r.measure(func(n *numbers) {
+			n.addEnd(stageEnd{
+				at: r.now(), took: int64(b.Took), service: n.services.of(b.Version.Service), stage: n.stages.of(b.Stage),
+				first: b.Run == 1, passed: b.Outcome == andon.Succeeded, slow: b.Slow,
+			})
+		})
+	}
 	return r.exec(`UPDATE stage SET finished = ?, took = ?, outcome = ?, reason = ?, slow = ?
 		WHERE service = ? AND number = ? AND stage = ? AND run = ?`,
 		r.now(), int64(b.Took), b.Outcome, b.Reason, b.Slow, b.Version.Service, b.Version.Number, b.Stage, b.Run)

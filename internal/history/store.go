@@ -26,7 +26,7 @@ var schema string
 const (
 	// format is the version of the schema and of what Apply makes of events. A history of another
 	// one is made again from the journal.
-	format = 4
+	format = 5
 	// readers bounds the queries that run at once.
 	readers = 4
 )
@@ -42,6 +42,8 @@ type store struct {
 	// prepared holds the statements of w by their text. There are as many as there are in the
 	// program's source.
 	prepared map[string]*sql.Stmt
+	// pending is what the transaction means for the numbers; it reaches them after the commit.
+	pending []func(*numbers)
 }
 
 func openStore(ctx context.Context, path string) (*store, error) {

@@ -70,15 +70,10 @@ func (a *API) flow(ctx context.Context, q *periodQuestion) (api.Flow, error) {
 	if err != nil {
 		return api.Flow{}, err
 	}
-	changes, all, err := a.History.Changes(ctx, p)
+	f, all, err := a.History.Flow(ctx, p)
 	if err != nil {
 		return api.Flow{}, err
 	}
-	passes, err := a.History.Passes(ctx, p)
-	if err != nil {
-		return api.Flow{}, err
-	}
-	f := metrics.FlowOf(changes, passes)
 	efficiency, _ := f.Efficiency()
 	return api.Flow{
 		Service: q.Service, From: p.From.UTC(), To: p.To.UTC(), Changes: f.Changes, All: all,

@@ -71,63 +71,15 @@ type Part struct {
 // such figure. The order of the steps is the one in which changes first reach them, so that of the
 // pipeline.
 func FlowOf(changes []Change, passes map[andon.StageName]Pass) Flow {
-	type key struct {
-		stage andon.StageName
-		cause Cause
-	}
-	f := Flow{Changes: len(changes)}
-	times := map[key][]time.Duration{}
-	rank := map[andon.StageName]int{}
-	leads, works := make([]time.Duration, 0, len(changes)), make([]time.Duration, 0, len(changes))
+	var s Streams
 	for i := range changes {
-		own := map[key]time.Duration{}
-		for _, leg := range changes[i].Legs {
-			own[key{leg.Stage, leg.Cause}] += leg.Took()
-			if leg.Stage != "" {
-				rank[leg.Stage] = max(rank[leg.Stage], stagesBefore(changes[i].Legs, leg.Stage))
-			} else if _, ok := rank[""]; !ok {
-				rank[""] = 0
-			}
-		}
-		for k, took := range own {
-			times[k] = append(times[k], took)
-		}
-		leads, works = append(leads, changes[i].Lead()), append(works, changes[i].Work())
+		s.Add(changes[i].VersionRef, changes[i].Delivered, changes[i].Portions())
 	}
-	for i := range leads {
-		f.total += leads[i]
-		f.work += works[i]
+	sum := s.summing(len(changes))
+	for i := range s.streams {
+		sum.add(&s, &s.streams[i])
 	}
-	f.Lead, f.Work = Median(leads), Median(works)
-	for _, stage := range ranked(rank) {
-		s := Step{Stage: stage, Pass: passes[stage]}
-		for _, cause := range append([]Cause{Work}, Causes()...) {
-			p, some := f.part(cause, times[key{stage, cause}])
-			switch {
-			case cause == Work:
-				s.Work = p
-			case some:
-				s.Waits = append(s.Waits, p)
-			}
-		}
-		slices.SortStableFunc(s.Waits, func(a, b Part) int { return cmp.Compare(b.Total, a.Total) })
-		f.Steps = append(f.Steps, s)
-	}
-	return f
-}
-
-// stagesBefore counts the stages that the legs show before one of them.
-func stagesBefore(legs []Leg, stage andon.StageName) int {
-	seen := map[andon.StageName]bool{}
-	for _, l := range legs {
-		if l.Stage == stage {
-			break
-		}
-		if l.Stage != "" {
-			seen[l.Stage] = true
-		}
-	}
-	return len(seen)
+	return sum.flow(&s, passes)
 }
 
 // ranked returns the stages in the order of their ranks; the time between versions comes last.
@@ -145,13 +97,9 @@ func ranked(rank map[andon.StageName]int) []andon.StageName {
 	return stages
 }
 
+// part adds up one part of the streams, of the times of those changes that had any of it.
 func (f *Flow) part(cause Cause, times []time.Duration) (p Part, some bool) {
-	p = Part{Cause: cause, Changes: len(times)}
-	for _, t := range times {
-		p.Total += t
-	}
-	all := append(slices.Clone(times), make([]time.Duration, f.Changes-len(times))...)
-	p.Median = Median(all)
+	p = Part{Cause: cause, Changes: len(times), Total: total(times), Median: medianWith(times, f.Changes-len(times))}
 	if f.total > 0 {
 		p.Share = float64(p.Total) / float64(f.total)
 	}
@@ -190,18 +138,4 @@ func (f *Flow) Bottleneck() (Step, Part, bool) {
 		}
 	}
 	return step, most, most.Total > 0
-}
-
-// Median returns the middle of times, or the mean of the two in the middle; 0 without any. It
-// sorts them.
-func Median(times []time.Duration) time.Duration {
-	n := len(times)
-	if n == 0 {
-		return 0
-	}
-	slices.Sort(times)
-	if n%2 == 1 {
-		return times[n/2]
-	}
-	return times[n/2-1] + (times[n/2]-times[n/2-1])/2
 }

@@ -14,6 +14,9 @@ const historyRetry = 2 * time.Second
 // followHistory keeps the read models up to date. What cannot be applied is tried again from the
 // journal, so a read model is late at worst, never wrong.
 func (p *plant) followHistory(ctx context.Context) error {
+	if err := p.history.Prepare(ctx); err != nil {
+		p.config.Log.Error("the figures cannot be brought into memory: pages of them are slow until the next start", "err", err)
+	}
 	for {
 		err := p.engine.Follow(ctx, p.history.Position(), func(events []andon.Event) error {
 			return p.history.Apply(ctx, events)

@@ -34,22 +34,20 @@ func (p *pages) showFlow(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page := flowPage{period: asked}
-	changes, all, err := p.History.Changes(r.Context(), asked.Period)
+	if page.Flow, page.All, err = p.History.Flow(r.Context(), asked.Period); err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	changes, err := p.History.Changes(r.Context(), asked.Period, mostListed)
 	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
-	passes, err := p.History.Passes(r.Context(), asked.Period)
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
-	page.All, page.Flow = all, metrics.FlowOf(changes, passes)
 	if e, ok := page.Flow.Efficiency(); ok {
 		page.Efficiency = metrics.Percent(e)
 	}
 	page.Stream = drawStream(page.Flow)
-	for _, c := range changes[:min(len(changes), mostListed)] {
+	for _, c := range changes {
 		page.Changes = append(page.Changes, changeRow{c, drawLegs(c)})
 	}
 	p.render(w, r, p.flow, "frame", &page)

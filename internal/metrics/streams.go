@@ -1,0 +1,279 @@
+package metrics
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+// A Portion is how much of a change's lead time went into one thing in one step.
+type Portion struct {
+	Stage andon.StageName
+	Cause Cause
+	Took  time.Duration
+}
+
+// Portions adds the legs up by step and cause, in the order in which the change first came to each.
+func (c *Change) Portions() []Portion {
+	sums := make([]Portion, 0, len(c.Legs))
+	for _, l := range c.Legs {
+		i := slices.IndexFunc(sums, func(p Portion) bool { return p.Stage == l.Stage && p.Cause == l.Cause })
+		if i < 0 {
+			i, sums = len(sums), append(sums, Portion{Stage: l.Stage, Cause: l.Cause})
+		}
+		sums[i].Took += l.Took()
+	}
+	return sums
+}
+
+// Streams are the value streams of many changes, as the few numbers that their flow and their lead
+// times need: 48 bytes for each change and 10 for each of its portions, times to the nanosecond.
+// They are not safe for use by several goroutines at once, reading apart.
+type Streams struct {
+	streams  []stream // in the order of delivery
+	took     []int64  // of the portions of all streams, in nanoseconds
+	of       []uint16 // which part each of those is of
+	parts    names[partName]
+	stages   names[andon.StageName]
+	stageOf  []int // the number of each part's stage
+	services names[andon.ServiceName]
+}
+
+// A stream is one change.
+type stream struct {
+	delivered, lead int64 // in nanoseconds
+	number          andon.VersionNumber
+	first           int // of its portions
+	portions        uint16
+	service         uint32
+}
+
+// after reports whether the change was delivered later than another, or came later of those that
+// one deployment delivered.
+func (c *stream) after(d *stream) bool {
+	return cmp.Or(cmp.Compare(c.delivered, d.delivered), cmp.Compare(c.number, d.number)) > 0
+}
+
+// A partName tells the parts of value streams apart.
+type partName struct {
+	stage andon.StageName
+	cause Cause
+}
+
+// Names give numbers to names, of which there are few.
+type names[T comparable] struct {
+	all     []T
+	numbers map[T]int
+}
+
+func (n *names[T]) number(name T) int {
+	i, known := n.numbers[name]
+	if !known {
+		if n.numbers == nil {
+			n.numbers = make(map[T]int)
+		}
+		i = len(n.all)
+		n.all, n.numbers[name] = append(n.all, name), i
+	}
+	return i
+}
+
+// mostParts is how many parts of value streams are told apart, in all services together. It is
+// more than anybody looks at; what is beyond counts to the last of them.
+const mostParts = 1 << 16
+
+// Add takes a change in. Changes mostly come in the order of delivery; then it is fast.
+func (s *Streams) Add(v andon.VersionRef, delivered time.Time, portions []Portion) {
+	portions = portions[:min(len(portions), mostParts-1)]
+	c := stream{
+		delivered: delivered.UnixNano(), number: v.Number, first: len(s.took),
+		portions: uint16(len(portions)), service: uint32(s.services.number(v.Service)), //nolint:gosec // both are less
+	}
+	for _, p := range portions {
+		c.lead += int64(p.Took)
+		s.took = append(s.took, int64(p.Took))
+		s.of = append(s.of, s.part(partName{p.Stage, p.Cause}))
+	}
+	at := len(s.streams)
+	if at > 0 && s.streams[at-1].after(&c) {
+		at = sort.Search(at, func(i int) bool { return s.streams[i].after(&c) })
+	}
+	s.streams = slices.Insert(s.streams, at, c)
+}
+
+// part returns the number of a part.
+func (s *Streams) part(name partName) uint16 {
+	i := s.parts.number(name)
+	if i == len(s.stageOf) {
+		s.stageOf = append(s.stageOf, s.stages.number(name.stage))
+	}
+	return uint16(min(i, mostParts-1)) //nolint:gosec // it is less
+}
+
+// Len returns how many changes there are.
+func (s *Streams) Len() int { return len(s.streams) }
+
+// Delivered returns when the change of that index, in the order of delivery, was delivered.
+func (s *Streams) Delivered(i int) time.Time { return time.Unix(0, s.streams[i].delivered).UTC() }
+
+// Forget drops the changes that were delivered before a time.
+func (s *Streams) Forget(before time.Time) {
+	var kept Streams
+	for _, c := range s.streams[s.before(before.UnixNano()):] {
+		first := len(kept.took)
+		kept.took = append(kept.took, s.took[c.first:c.first+int(c.portions)]...)
+		kept.of = append(kept.of, s.of[c.first:c.first+int(c.portions)]...)
+		c.first = first
+		kept.streams = append(kept.streams, c)
+	}
+	s.streams, s.took, s.of = kept.streams, kept.took, kept.of
+}
+
+// before returns how many changes were delivered before a time.
+func (s *Streams) before(nanos int64) int {
+	return sort.Search(len(s.streams), func(i int) bool { return s.streams[i].delivered >= nanos })
+}
+
+// in calls take with the changes that were delivered in a span, the newest first, until it returns
+// false; with a service, only its own.
+func (s *Streams) in(p Span, service andon.ServiceName, take func(c *stream) bool) {
+	only, known := s.services.numbers[service]
+	if service != "" && !known {
+		return
+	}
+	from := s.before(p.From.UnixNano())
+	for i := s.before(p.To.UnixNano()) - 1; i >= from; i-- {
+		c := &s.streams[i]
+		if (service == "" || int(c.service) == only) && !take(c) {
+			return
+		}
+	}
+}
+
+// expect returns how many changes of a span to have room for.
+func (s *Streams) expect(p Span, service andon.ServiceName) int {
+	if service != "" {
+		return 0
+	}
+	return max(s.before(p.To.UnixNano())-s.before(p.From.UnixNano()), 0)
+}
+
+// Leads returns the lead times of the changes that were delivered in a span.
+func (s *Streams) Leads(p Span, service andon.ServiceName) (leads []time.Duration) {
+	leads = make([]time.Duration, 0, s.expect(p, service))
+	s.in(p, service, func(c *stream) bool {
+		leads = append(leads, time.Duration(c.lead))
+		return true
+	})
+	return leads
+}
+
+// Newest returns the changes that were delivered last in a span, the newest first, at most n.
+func (s *Streams) Newest(p Span, service andon.ServiceName, n int) (all []andon.VersionRef) {
+	s.in(p, service, func(c *stream) bool {
+		all = append(all, andon.VersionRef{Service: s.services.all[c.service], Number: c.number})
+		return len(all) < n
+	})
+	return all
+}
+
+// Flow adds up the changes that were delivered in a span, the newest of them, at most n, and
+// returns besides how many there were. For passes see FlowOf.
+func (s *Streams) Flow(p Span, service andon.ServiceName, n int, passes map[andon.StageName]Pass) (f Flow, all int) {
+	sum := s.summing(min(n, s.expect(p, service)))
+	s.in(p, service, func(c *stream) bool {
+		if all++; all <= n {
+			sum.add(s, c)
+		}
+		return true
+	})
+	return sum.flow(s, passes), all
+}
+
+// summing adds up streams.
+type summing struct {
+	leads, works []time.Duration
+	parts        [][]time.Duration // by the number of the part, of the changes that had any of it
+	rank         []int             // by the number of the stage: after how many others changes come to it; -1: none does
+	seen         []int             // the stages of one stream; kept for its memory
+}
+
+// summing begins to add up n streams.
+func (s *Streams) summing(n int) summing {
+	return summing{
+		leads: make([]time.Duration, 0, n), works: make([]time.Duration, 0, n),
+		parts: make([][]time.Duration, len(s.parts.all)), rank: slices.Repeat([]int{-1}, len(s.stages.all)),
+	}
+}
+
+func (sum *summing) add(s *Streams, c *stream) {
+	work := time.Duration(0)
+	sum.seen = sum.seen[:0]
+	for i := c.first; i < c.first+int(c.portions); i++ {
+		took, part := time.Duration(s.took[i]), s.of[i]
+		if sum.parts[part] == nil {
+			sum.parts[part] = make([]time.Duration, 0, cap(sum.leads))
+		}
+		sum.parts[part] = append(sum.parts[part], took)
+		if s.parts.all[part].cause == Work {
+			work += took
+		}
+		sum.come(s, s.stageOf[part])
+	}
+	sum.leads, sum.works = append(sum.leads, time.Duration(c.lead)), append(sum.works, work)
+}
+
+// come notes after how many others a change first comes to a stage.
+func (sum *summing) come(s *Streams, stage int) {
+	if slices.Contains(sum.seen, stage) {
+		return
+	}
+	after := 0
+	for _, other := range sum.seen {
+		if s.stages.all[other] != "" {
+			after++
+		}
+	}
+	sum.seen = append(sum.seen, stage)
+	sum.rank[stage] = max(sum.rank[stage], after)
+}
+
+func (sum *summing) flow(s *Streams, passes map[andon.StageName]Pass) Flow {
+	f := Flow{Changes: len(sum.leads), total: total(sum.leads), work: total(sum.works)}
+	f.Lead, f.Work = Median(sum.leads), Median(sum.works)
+	of := make(map[partName][]time.Duration, len(s.parts.all))
+	for i, times := range sum.parts {
+		of[s.parts.all[i]] = times
+	}
+	rank := make(map[andon.StageName]int)
+	for i, after := range sum.rank {
+		if after >= 0 {
+			rank[s.stages.all[i]] = after
+		}
+	}
+	for _, stage := range ranked(rank) {
+		s := Step{Stage: stage, Pass: passes[stage]}
+		for _, cause := range append([]Cause{Work}, Causes()...) {
+			p, some := f.part(cause, of[partName{stage, cause}])
+			switch {
+			case cause == Work:
+				s.Work = p
+			case some:
+				s.Waits = append(s.Waits, p)
+			}
+		}
+		slices.SortStableFunc(s.Waits, func(a, b Part) int { return cmp.Compare(b.Total, a.Total) })
+		f.Steps = append(f.Steps, s)
+	}
+	return f
+}
+
+func total(times []time.Duration) (sum time.Duration) {
+	for _, t := range times {
+		sum += t
+	}
+	return sum
+}
