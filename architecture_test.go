@@ -19,6 +19,7 @@ const module = "github.com/andon-cd/andon"
 var layers = map[string]int{
 	"internal/andon": 0,
 	"internal/form":  1,
+	"internal/ansi":  1,
 
 	"internal/pipeline": 2, "internal/estate": 2, "internal/deploy": 2, "internal/config": 2, "internal/policy": 2, "internal/metrics": 2,
 	"internal/line": 3,
@@ -43,7 +44,7 @@ var layers = map[string]int{
 }
 
 // pure lists the packages that decide and do nothing else.
-var pure = []string{"internal/andon", "internal/form", "internal/estate", "internal/pipeline", "internal/deploy", "internal/config", "internal/policy", "internal/metrics", "internal/line"}
+var pure = []string{"internal/andon", "internal/form", "internal/ansi", "internal/estate", "internal/pipeline", "internal/deploy", "internal/config", "internal/policy", "internal/metrics", "internal/line"}
 
 var bannedInPure = []string{"os", "net", "database/sql", "log/slog", "log", "math/rand", "math/rand/v2", "crypto/rand", "os/exec", "net/http", "syscall"}
 

@@ -36,6 +36,8 @@ type Store struct {
 	recent  *list.List // of *stream, the one used last first
 	waiters map[string]*waiter
 	closed  chan struct{}
+
+	searches chan struct{} // one for each that runs
 }
 
 // Open opens the store in a directory, which it creates if it is missing.
@@ -50,7 +52,7 @@ func Open(dir string, o Options) (*Store, error) {
 	s := &Store{
 		root: root, limit: o.Limit, open: o.Open,
 		streams: make(map[string]*stream), recent: list.New(),
-		waiters: make(map[string]*waiter), closed: make(chan struct{}),
+		waiters: make(map[string]*waiter), closed: make(chan struct{}), searches: make(chan struct{}, maxSearches),
 	}
 	if s.limit <= 0 {
 		s.limit = DefaultLimit
