@@ -64,16 +64,11 @@ type (
 // negotiate asks which versions of the API the Engine speaks, takes one of them, and keeps what
 // it tells of itself.
 func (e *engine) negotiate(ctx context.Context) error {
-	var v engineVersion
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	answer, err := e.answer(ctx, http.MethodGet, "/version", nil, nil, "")
+	v, err := e.introduction(ctx)
 	if err != nil {
 		return err
-	}
-	defer answer.Body.Close()
-	if err := json.NewDecoder(io.LimitReader(answer.Body, answerLimit)).Decode(&v); err != nil {
-		return e.unreachable(ctx, err)
 	}
 	newest, least := minor(v.APIVersion), minor(v.MinAPIVersion)
 	if newest < apiOldest {
@@ -83,6 +78,32 @@ func (e *engine) negotiate(ctx context.Context) error {
 	e.api.Store(int64(max(min(apiWritten, newest), least)))
 	e.version.Store(&v)
 	return nil
+}
+
+// introduction asks the Engine what it is. A Podman says it when it is pinged; it is not asked for
+// its version, for which it would run other programs and ask the host's packages: seconds on a
+// host that is busy.
+func (e *engine) introduction(ctx context.Context) (engineVersion, error) {
+	pong, err := e.answer(ctx, http.MethodGet, "/_ping", nil, nil, "")
+	if err != nil {
+		return engineVersion{}, err
+	}
+	pong.Body.Close()
+	if podman := pong.Header.Get("Libpod-API-Version"); podman != "" {
+		return engineVersion{
+			APIVersion: pong.Header.Get("API-Version"), Version: podman, Components: []engineComponent{{componentPodman, podman}},
+		}, nil
+	}
+	answer, err := e.answer(ctx, http.MethodGet, "/version", nil, nil, "")
+	if err != nil {
+		return engineVersion{}, err
+	}
+	defer answer.Body.Close()
+	var v engineVersion
+	if err := json.NewDecoder(io.LimitReader(answer.Body, answerLimit)).Decode(&v); err != nil {
+		return engineVersion{}, e.unreachable(ctx, err)
+	}
+	return v, nil
 }
 
 // known returns what the Engine told of itself, and asks it if it was never there yet.
@@ -218,7 +239,11 @@ func filters(f map[string][]string) string {
 	return string(b)
 }
 
-// references returns the names of the images that match a pattern.
+// podmansOwn is what Podmans put before the name of an image that names no registry: the first
+// unless their compat_api_enforce_docker_hub is off.
+var podmansOwn = []string{"docker.io/", "localhost/"}
+
+// references returns the names of the images that match a pattern, as they were given.
 func (e *engine) references(ctx context.Context, pattern string) ([]string, error) {
 	var found []struct{ RepoTags []string }
 	query := url.Values{"filters": {filters(map[string][]string{"reference": {pattern}})}}
@@ -227,7 +252,12 @@ func (e *engine) references(ctx context.Context, pattern string) ([]string, erro
 	}
 	var names []string
 	for _, i := range found {
-		names = append(names, i.RepoTags...)
+		for _, name := range i.RepoTags {
+			for _, prefix := range podmansOwn {
+				name = strings.TrimPrefix(name, prefix)
+			}
+			names = append(names, name)
+		}
 	}
 	return names, nil
 }

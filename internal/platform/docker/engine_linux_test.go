@@ -2,6 +2,7 @@ package docker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,11 +26,12 @@ import (
 	"github.com/andon-cd/andon/internal/registry"
 )
 
-// What all tests use: a directory with the program of the copies, and one Engine. A test that
-// harms an Engine starts its own.
+// What all tests use: a directory with the program of the copies, one Docker Engine and one Podman,
+// if there is one. A test that harms an Engine starts its own.
 var plant struct {
 	dir    string
 	engine *dockertest.Engine
+	podman *dockertest.Engine
 }
 
 func TestMain(m *testing.M) {
@@ -62,27 +64,61 @@ func runTests(m *testing.M) int {
 		fmt.Printf("building the program of the copies: %v\n%s", err, out)
 		return 1
 	}
-	if plant.engine, err = dockertest.Start(filepath.Join(dir, "engine")); err != nil {
-		fmt.Println(err)
-		return 1
+	if plant.engine, err = dockertest.Start(filepath.Join(dir, "engine")); err == nil && dockertest.MissingPodman() == "" {
+		plant.podman, err = dockertest.StartPodman(filepath.Join(dir, "podman"))
 	}
-	code := m.Run()
-	if err := plant.engine.Stop(); err != nil {
+	code := 1
+	if err == nil {
+		code = m.Run()
+	}
+	for _, e := range []*dockertest.Engine{plant.engine, plant.podman} {
+		if e != nil {
+			err = errors.Join(err, e.Stop())
+		}
+	}
+	if err != nil {
 		fmt.Println(err)
 		return 1
 	}
 	return code
 }
 
-// ownEngine starts an Engine for one test.
+// onEach runs a test on Docker and on Podman, side by side with other tests.
+func onEach(t *testing.T, test func(t *testing.T, e *dockertest.Engine)) {
+	t.Parallel()
+	t.Run("Docker", func(t *testing.T) {
+		t.Parallel()
+		needEngine(t)
+		test(t, plant.engine)
+	})
+	t.Run("Podman", func(t *testing.T) {
+		t.Parallel()
+		needPodman(t)
+		test(t, plant.podman)
+	})
+}
+
+// ownEngine starts a Docker Engine for one test.
 func ownEngine(t *testing.T, flags ...string) *dockertest.Engine {
 	t.Helper()
 	needEngine(t)
+	return own(t, func(dir string) (*dockertest.Engine, error) { return dockertest.Start(dir, flags...) })
+}
+
+// ownPodman starts a Podman for one test.
+func ownPodman(t *testing.T) *dockertest.Engine {
+	t.Helper()
+	needPodman(t)
+	return own(t, dockertest.StartPodman)
+}
+
+func own(t *testing.T, start func(dir string) (*dockertest.Engine, error)) *dockertest.Engine {
+	t.Helper()
 	dir, err := os.MkdirTemp(plant.dir, "own-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := dockertest.Start(dir, flags...)
+	e, err := start(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +129,14 @@ func ownEngine(t *testing.T, flags ...string) *dockertest.Engine {
 func needEngine(t *testing.T) {
 	t.Helper()
 	if why := dockertest.Missing(); why != "" {
+		t.Skip(why)
+	}
+}
+
+func needPodman(t *testing.T) {
+	t.Helper()
+	needEngine(t)
+	if why := dockertest.MissingPodman(); why != "" {
 		t.Skip(why)
 	}
 }
@@ -268,24 +312,25 @@ func awaitText(t *testing.T, d *docker.Driver, id andon.InstanceID, text string)
 	return all
 }
 
-func TestDocker_KeepsTheContract(t *testing.T) {
-	t.Parallel()
-	s := newStore(t)
-	platformtest.Run(t, func(t *testing.T) platformtest.Host {
-		dir := t.TempDir()
-		return platformtest.Host{
-			Open: func(t *testing.T) platform.Platform {
-				d, err := docker.Open(context.WithoutCancel(t.Context()), docker.Config{Dir: dir, Socket: plant.engine.Socket(), Registry: s.Remote, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
-				if err != nil {
-					t.Fatal(err)
-				}
-				return d
-			},
-			Artifact: s.artifact,
-			Forever:  []string{"/copy", "forever"},
-			Stubborn: []string{"/copy", "stubborn"},
-			Exits:    func(status int) []string { return []string{"/copy", "exit", strconv.Itoa(status)} },
-			Prints:   func(text string) []string { return []string{"/copy", "print", text} },
-		}
+func TestEngine_KeepsTheContract(t *testing.T) {
+	onEach(t, func(t *testing.T, e *dockertest.Engine) {
+		s := newStore(t)
+		platformtest.Run(t, func(t *testing.T) platformtest.Host {
+			dir := t.TempDir()
+			return platformtest.Host{
+				Open: func(t *testing.T) platform.Platform {
+					d, err := docker.Open(context.WithoutCancel(t.Context()), docker.Config{Dir: dir, Socket: e.Socket(), Registry: s.Remote, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+					if err != nil {
+						t.Fatal(err)
+					}
+					return d
+				},
+				Artifact: s.artifact,
+				Forever:  []string{"/copy", "forever"},
+				Stubborn: []string{"/copy", "stubborn"},
+				Exits:    func(status int) []string { return []string{"/copy", "exit", strconv.Itoa(status)} },
+				Prints:   func(text string) []string { return []string{"/copy", "print", text} },
+			}
+		})
 	})
 }

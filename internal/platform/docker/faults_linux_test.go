@@ -81,7 +81,18 @@ func TestFault_RegistryIsAwayForAWhile(t *testing.T) {
 
 func TestFault_CopiesOutliveAnEngineThatIsKilled(t *testing.T) {
 	t.Parallel()
-	s, e := newStore(t), ownEngine(t, "--live-restore")
+	t.Run("Docker", func(t *testing.T) {
+		t.Parallel()
+		testOutliving(t, ownEngine(t, "--live-restore"))
+	})
+	t.Run("Podman", func(t *testing.T) {
+		t.Parallel()
+		testOutliving(t, ownPodman(t))
+	})
+}
+
+func testOutliving(t *testing.T, e *dockertest.Engine) {
+	s := newStore(t)
 	dir := t.TempDir()
 	d := open(t, e, docker.Config{Dir: dir, Registry: s.Remote})
 	before := start(t, d, s.spec("a", "tick"))

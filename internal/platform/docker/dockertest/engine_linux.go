@@ -1,5 +1,6 @@
-// Package dockertest starts Docker Engines for tests: each with a directory, a socket and
-// containers of its own. They touch no interface, address or rule of the machine's network.
+// Package dockertest starts container engines for tests, Docker's and Podman's: each with a
+// directory, a socket and containers of its own. They touch no interface, address or rule of the
+// machine's network.
 package dockertest
 
 import (
@@ -27,13 +28,15 @@ const (
 	stopping = 30 * time.Second
 )
 
-// An Engine is a dockerd. Its methods are called by one goroutine at a time.
+// An Engine is a dockerd, or Podman's service. Its methods are called by one goroutine at a time.
 type Engine struct {
-	dir   string
-	apart bool // in a network namespace of its own
-	flags []string
-	cmd   *exec.Cmd
-	ended chan struct{}
+	dir     string
+	program string   // of the PATH
+	flags   []string // of the program
+	env     []string // what it has beside the environment of the tests
+	apart   bool     // in a network namespace of its own
+	cmd     *exec.Cmd
+	ended   chan struct{}
 }
 
 // Missing says why no Engine can be started here; empty: one can.
@@ -50,14 +53,23 @@ func Missing() string {
 // Start starts an Engine without networks but the host's, in a directory, which is made. It ends
 // at the latest with the process that called Start; what is left then, Sweep removes.
 func Start(dir string, flags ...string) (*Engine, error) {
-	e := &Engine{dir: dir, flags: append([]string{"--bridge", "none"}, flags...)}
+	e := newDocker(dir, append([]string{"--bridge", "none"}, flags...))
 	return e, e.Start()
 }
 
 // StartApart starts an Engine with its default bridge, in a network namespace of its own.
 func StartApart(dir string) (*Engine, error) {
-	e := &Engine{dir: dir, apart: true}
+	e := newDocker(dir, nil)
+	e.apart = true
 	return e, e.Start()
+}
+
+func newDocker(dir string, flags []string) *Engine {
+	return &Engine{dir: dir, program: "dockerd", flags: append([]string{
+		"--data-root", filepath.Join(dir, "root"), "--exec-root", filepath.Join(dir, "exec"),
+		"--pidfile", filepath.Join(dir, "pid"), "--host", "unix://" + socket(dir),
+		"--cgroup-parent", "/" + group(dir), "--iptables=false", "--ip6tables=false", "--log-level", "warn",
+	}, flags...)}
 }
 
 // Network opens the network namespace of an Engine that was started apart.
@@ -66,7 +78,9 @@ func (e *Engine) Network() (*os.File, error) {
 }
 
 // Socket returns the path of the Engine's socket.
-func (e *Engine) Socket() string { return filepath.Join(e.dir, "engine.sock") }
+func (e *Engine) Socket() string { return socket(e.dir) }
+
+func socket(dir string) string { return filepath.Join(dir, "engine.sock") }
 
 // Start starts an Engine that has ended, and returns when it answers.
 func (e *Engine) Start() error {
@@ -77,17 +91,13 @@ func (e *Engine) Start() error {
 	if err != nil {
 		return err
 	}
-	args := append([]string{
-		"--data-root", filepath.Join(e.dir, "root"), "--exec-root", filepath.Join(e.dir, "exec"),
-		"--pidfile", filepath.Join(e.dir, "pid"), "--host", "unix://" + e.Socket(),
-		"--cgroup-parent", "/" + group(e.dir), "--iptables=false", "--ip6tables=false", "--log-level", "warn",
-	}, e.flags...)
-	e.cmd = exec.Command("dockerd", args...)
+	e.cmd = exec.Command(e.program, e.flags...)
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if e.apart {
-		e.cmd = exec.Command("/bin/sh", append([]string{"-c", `ip link set lo up && exec dockerd "$@"`, "sh"}, args...)...)
+		e.cmd = exec.Command("/bin/sh", append([]string{"-c", `ip link set lo up && exec "$0" "$@"`, e.program}, e.flags...)...)
 		e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Cloneflags: syscall.CLONE_NEWNET}
 	}
+	e.cmd.Env, e.cmd.Dir = append(os.Environ(), e.env...), e.dir // Podman's monitors leave files where they start
 	e.cmd.Stdout, e.cmd.Stderr = log, log
 	started, ended := make(chan error), make(chan struct{})
 	e.ended = ended
@@ -108,7 +118,7 @@ func (e *Engine) Start() error {
 }
 
 // logFile has in an Engine's directory what the Engine says.
-const logFile = "dockerd.log"
+const logFile = "engine.log"
 
 // await waits until the Engine answers.
 func (e *Engine) await() error {
@@ -129,12 +139,12 @@ func (e *Engine) await() error {
 		}
 		said, _ := os.ReadFile(filepath.Join(e.dir, logFile))
 		said = said[max(0, len(said)-2000):]
-		return errors.Join(fmt.Errorf("dockerd does not start: %w\n%s", err, said), e.Stop())
+		return errors.Join(fmt.Errorf("%s does not start: %w\n%s", e.program, err, said), e.Stop())
 	}
 }
 
-// Kill ends the Engine at once, and its containerd with it, as a crash of both would. Containers
-// are left alone.
+// Kill ends the Engine at once, and Docker's containerd with it, as a crash of both would.
+// Containers are left alone.
 func (e *Engine) Kill() {
 	_ = e.cmd.Process.Kill() // it may have ended already
 	<-e.ended
@@ -150,8 +160,8 @@ func (e *Engine) Kill() {
 	_ = os.Remove(pidFile)
 }
 
-// End ends the Engine in an orderly way, as an operator does: its containers too, unless it was
-// started with --live-restore.
+// End ends the Engine in an orderly way, as an operator does: with Docker's containers, unless it
+// was started with --live-restore; Podman's stay.
 func (e *Engine) End() error {
 	_ = e.cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
 	select {
@@ -159,7 +169,7 @@ func (e *Engine) End() error {
 		return nil
 	case <-time.After(stopping):
 		e.Kill()
-		return fmt.Errorf("dockerd does not end within %s", stopping)
+		return fmt.Errorf("%s does not end within %s", e.program, stopping)
 	}
 }
 

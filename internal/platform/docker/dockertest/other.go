@@ -7,15 +7,18 @@ import (
 	"os"
 )
 
-// An Engine is a dockerd, which no test starts here.
+// An Engine is a dockerd or a Podman, which no test starts here.
 type Engine struct{}
 
-const nowhere = "Docker Engines are started by tests on Linux alone"
+const nowhere = "container engines are started by tests on Linux alone"
 
 var errNowhere = errors.New(nowhere)
 
 // Missing says why no Engine can be started here.
 func Missing() string { return nowhere }
+
+// MissingPodman says why no Podman can be started here.
+func MissingPodman() string { return nowhere }
 
 // Guard returns what ends a guard of which there is no need.
 func Guard(string) (release func(), err error) { return func() {}, nil }
@@ -31,6 +34,9 @@ func Start(string, ...string) (*Engine, error) { return nil, errNowhere }
 
 // StartApart fails.
 func StartApart(string) (*Engine, error) { return nil, errNowhere }
+
+// StartPodman fails.
+func StartPodman(string) (*Engine, error) { return nil, errNowhere }
 
 // Network fails.
 func (e *Engine) Network() (*os.File, error) { return nil, errNowhere }

@@ -73,16 +73,29 @@ func Sweep(dir string) {
 		<-tick.C
 	}
 	unmount(dir)
-	hierarchies, _ := filepath.Glob("/sys/fs/cgroup/*/" + group(dir))
-	for _, path := range append(hierarchies, "/sys/fs/cgroup/"+group(dir)) {
-		removeGroups(path)
+	for _, name := range groups(dir) {
+		hierarchies, _ := filepath.Glob("/sys/fs/cgroup/*/" + name) // where each controller has one
+		for _, path := range append(hierarchies, "/sys/fs/cgroup/"+name) {
+			removeGroups(path)
+		}
 	}
 }
 
+// groups returns the control groups that the containers of the Engine in a directory are in.
+func groups(dir string) []string {
+	const podmans = "libpod_parent/" // of all Podmans of a machine
+	all := []string{group(dir)}
+	for _, name := range podmanContainers(dir) {
+		all = append(all, podmans+name)
+	}
+	return all
+}
+
 // processes returns the Engine in a directory, with what it has started: both have the directory
-// in their arguments, or the Engine's control group.
+// in their arguments, or a control group of the Engine's.
 func processes(dir string) []int {
 	entries, _ := os.ReadDir("/proc")
+	ours := groups(dir)
 	var found []int
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
@@ -90,8 +103,8 @@ func processes(dir string) []int {
 			continue
 		}
 		command, _ := os.ReadFile(filepath.Join("/proc", entry.Name(), "cmdline"))
-		groups, _ := os.ReadFile(filepath.Join("/proc", entry.Name(), "cgroup"))
-		if bytes.Contains(command, []byte(dir+"/")) || bytes.Contains(groups, []byte("/"+group(dir)+"/")) {
+		in, _ := os.ReadFile(filepath.Join("/proc", entry.Name(), "cgroup"))
+		if bytes.Contains(command, []byte(dir+"/")) || slices.ContainsFunc(ours, func(name string) bool { return bytes.Contains(in, []byte("/"+name)) }) {
 			found = append(found, pid)
 		}
 	}
