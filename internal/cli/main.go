@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -71,7 +72,11 @@ func newParser(p *program, t *terminal) (*kong.Kong, error) {
 
 // misuse returns kong's complaint as a usage error, with the help to read.
 func misuse(err error) error {
-	usage := &usageError{message: capital(err.Error()), hint: "See `andon --help`."}
+	message := err.Error()
+	if flag, rest, _ := strings.Cut(message, ": expected "); strings.Contains(rest, `value but got "EOL"`) {
+		message = flag + " needs a value"
+	}
+	usage := &usageError{message: capital(message), hint: "See `andon --help`."}
 	if p, ok := errors.AsType[*kong.ParseError](err); ok && p.Context != nil {
 		if cmd := p.Context.Selected(); cmd != nil {
 			usage.hint = "See `andon " + cmd.Path() + " --help`."

@@ -64,6 +64,7 @@ func TestParse_RefusesWithAPositionAndAHint(t *testing.T) {
 		"no steps":         {files("environments/a.yaml", "strategy: canary\n"), []string{"a.yaml:1:11: strategy: canary needs its steps"}},
 		"falling steps": {files("environments/a.yaml", "strategy:\n  canary:\n    steps:\n      - {weight: 50, pause: 1m}\n      - {weight: 5, pause: 1m}\n"),
 			[]string{"a.yaml:5:18: strategy.canary.steps[1].weight is 5, after 50"}},
+		"an empty file":          {files("environments/a.yaml", "# as it is\n"), []string{"a.yaml:1:1: the file is empty => write strategy: rolling"}},
 		"a stuck rolling":        {files("environments/a.yaml", "strategy: {rolling: {max_surge: 0}}\n"), []string{"could never replace a copy"}},
 		"no host":                {files("environments/a.yaml", "hosts: {}\n"), []string{"hosts chooses no host"}},
 		"a bad route":            {files("environments/a.yaml", "route: shop.example.com\n"), []string{"a.yaml:1:8: route: \"shop.example.com\" is not a host name with {service}"}},

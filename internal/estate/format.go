@@ -14,6 +14,7 @@ const day = 24 * time.Hour
 
 // words help with keys that other systems call differently, or that were written in another place.
 var words = form.Words{
+	Empty: "write strategy: rolling; all else has its default",
 	Elsewhere: map[string]string{
 		"domain": "route", "domains": "route", "edges": "edge", "host": "hosts", "hostname": "route", "nodes": "hosts", "observe": "soak",
 		"percent": "weight", "wait": "pause", "duration": "pause", "keep": "warm", "labels": "hosts", "rollout": "strategy", "monitor": "watch",

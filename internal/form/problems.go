@@ -25,6 +25,7 @@ const maxSourceLine = 400
 type Words struct {
 	Elsewhere map[string]string // what other systems call a key → our key
 	Homes     map[string]string // a key → where it belongs, in words
+	Empty     string            // what to do about a file with nothing in it
 }
 
 // A Position is a place in the file: line and column from 1, the column in characters.

@@ -112,7 +112,7 @@ func (t *tree) document(file *ast.File) ast.Node {
 		body = doc.Body
 	}
 	if body == nil {
-		t.found.Add(Position{1, 1}, "run `andon init` to write one that works for this repository", "the file is empty")
+		t.found.Add(Position{1, 1}, t.found.words.Empty, "the file is empty")
 	}
 	return body
 }
