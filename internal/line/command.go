@@ -191,5 +191,18 @@ type Judge struct {
 	Groups     []andon.GroupStats
 }
 
+// Considered is a command that is made from the state on which it is decided, by somebody who looks
+// there whether things still are as they were shown. The function only reads the state, and may be
+// called again when the first decision could not be kept.
+type Considered func(s *State) (Verb, error)
+
+func (c Considered) decide(d *decision) error {
+	verb, err := c(d.s)
+	if err != nil {
+		return err
+	}
+	return verb.decide(d)
+}
+
 // Tick lets the line do what time allows. The engine sends it when Wake says so.
 type Tick struct{}

@@ -111,15 +111,24 @@ func (c PullCord) decide(d *decision) error {
 	if c.Reason == "" {
 		return andon.Errorf(andon.KindInvalid, "pulling the cord needs a reason").WithHint("add --reason and say what is wrong")
 	}
-	if err := d.s.checkScope(c.Scope); err != nil {
+	if err := c.Check(d.s); err != nil {
 		return err
 	}
-	for _, open := range d.s.Cords {
+	d.emit(d.s.pull(d.by, c.Scope, c.Reason, nil, d.now))
+	return nil
+}
+
+// Check returns why the command would be refused as things are, given a reason; nil: it would be
+// done.
+func (c PullCord) Check(s *State) error {
+	if err := s.checkScope(c.Scope); err != nil {
+		return err
+	}
+	for _, open := range s.Cords {
 		if open.Fix == nil && open.Scope == c.Scope {
 			return andon.Errorf(andon.KindConflict, "the line is stopped for %s already: %s pulled %s (%s)", c.Scope, open.Owner, open.ID, open.Reason)
 		}
 	}
-	d.emit(d.s.pull(d.by, c.Scope, c.Reason, nil, d.now))
 	return nil
 }
 
@@ -148,20 +157,27 @@ func (r ReleaseCord) decide(d *decision) error {
 	if r.Reason == "" {
 		return andon.Errorf(andon.KindInvalid, "releasing a cord needs a reason").WithHint("add --reason and say why the line may run again")
 	}
-	var found []*Cord
-	for _, c := range d.s.Cords {
-		if c.ID == r.Cord || r.Cord == "" && c.Scope == r.Scope {
-			found = append(found, c)
-		}
-	}
-	if len(found) == 0 {
-		if r.Cord != "" {
-			return andon.Errorf(andon.KindNotFound, "no cord %s is pulled", r.Cord).WithHint("`andon status` lists the cords that are pulled")
-		}
-		return andon.Errorf(andon.KindNotFound, "no cord is pulled for %s", r.Scope).WithHint("`andon status` lists the cords that are pulled")
-	}
+	found, err := r.Cords(d.s)
 	for _, c := range found {
 		d.emit(andon.CordReleased{Cord: c.ID, Scope: c.Scope, Reason: r.Reason})
 	}
-	return nil
+	return err
+}
+
+// Cords returns the cords that the command would release, given a reason; or why it would be
+// refused.
+func (r ReleaseCord) Cords(s *State) (found []andon.Cord, err error) {
+	for _, c := range s.Cords {
+		if c.ID == r.Cord || r.Cord == "" && c.Scope == r.Scope {
+			found = append(found, c.Cord)
+		}
+	}
+	switch {
+	case len(found) > 0:
+		return found, nil
+	case r.Cord != "":
+		return nil, andon.Errorf(andon.KindNotFound, "no cord %s is pulled", r.Cord).WithHint("`andon status` lists the cords that are pulled")
+	default:
+		return nil, andon.Errorf(andon.KindNotFound, "no cord is pulled for %s", r.Scope).WithHint("`andon status` lists the cords that are pulled")
+	}
 }

@@ -17,6 +17,10 @@ type Preview struct {
 	AbortAlone bool
 	// Quarantines is the version that nothing will bring back by itself any more; 0: none.
 	Quarantines andon.VersionNumber
+	// Supersedes are the queued deployments whose turn it takes.
+	Supersedes []andon.DeploymentID
+	// Held says what would hold it back before it begins.
+	Held []andon.Wait
 }
 
 // Steps says what would happen, in order, if all goes well.
@@ -42,7 +46,33 @@ func (r Deploy) Preview(s *State, by andon.Actor) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
-	return Preview{Plan: s.complete(plan)}, nil
+	out := Preview{Plan: s.complete(plan)}
+	asked := &Deployment{Plan: plan}
+	place := s.Places[plan.Place.Key()]
+	out.Held = s.stopped(asked)
+	if len(out.Held) == 0 {
+		out.Held = s.busy(place, queuedWait(asked))
+	}
+	if len(out.Held) == 0 {
+		out.Held = s.hostHold(plan.Place, queuedWait(asked))
+	}
+	for _, queued := range place.forward() {
+		out.Supersedes = append(out.Supersedes, queued.Plan.ID)
+	}
+	return out, nil
+}
+
+// forward returns the queued deployments that a newer wish takes the turn of.
+func (p *Place) forward() (queued []*Deployment) {
+	if p == nil {
+		return nil
+	}
+	for _, d := range p.Queued {
+		if d.Plan.Kind == andon.DeployForward {
+			queued = append(queued, d)
+		}
+	}
+	return queued
 }
 
 // Preview returns what the command would do, or why it is refused.
@@ -82,5 +112,20 @@ func (p Promote) Preview(s *State, by andon.Actor) (Preview, error) {
 		return Preview{}, problem
 	}
 	plan.Stage = p.Stage
-	return Preview{Plan: s.complete(plan)}, nil
+	return Preview{Plan: s.complete(plan), Held: p.Held(s)}, nil
+}
+
+// Held says what would still hold the version back from the stage, as things are, once it is let
+// into it; of a command that would not be refused.
+func (p Promote) Held(s *State) []andon.Wait {
+	v, index, err := p.admissible(s)
+	if err != nil {
+		return nil
+	}
+	st := v.Pipeline.Stages[index]
+	held := s.stoppedFor(v, index, st.Deploy, s.waitOf(v))
+	if len(held) == 0 && st.Deploy != "" {
+		held = s.lockHold(andon.Place{Service: v.Ref.Service, Environment: st.Deploy}, s.waitOf(v))
+	}
+	return held
 }

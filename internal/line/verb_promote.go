@@ -15,6 +15,12 @@ func (p Promote) decide(d *decision) error {
 	return nil
 }
 
+// Check returns why the command would be refused as things are; nil: it would be done.
+func (p Promote) Check(s *State) error {
+	_, _, err := p.admissible(s)
+	return err
+}
+
 // admissible returns the version and the index of the stage that it may be let into, or why not.
 func (p Promote) admissible(s *State) (*Version, int, error) {
 	v, err := s.findVersion(p.Version)
@@ -91,12 +97,9 @@ func (r Deploy) decide(d *decision) error {
 	if err != nil {
 		return err
 	}
-	if p := d.s.Places[plan.Place.Key()]; p != nil {
-		for _, queued := range append([]*Deployment(nil), p.Queued...) { // the newest wish counts
-			if queued.Plan.Kind == andon.DeployForward {
-				d.emit(d.s.deploymentEnd(p, queued, andon.Superseded, fmt.Sprintf("%s asked for %s instead", d.by, r.Version)))
-			}
-		}
+	p := d.s.Places[plan.Place.Key()]
+	for _, queued := range p.forward() { // the newest wish counts
+		d.emit(d.s.deploymentEnd(p, queued, andon.Superseded, fmt.Sprintf("%s asked for %s instead", d.by, r.Version)))
 	}
 	d.emit(andon.DeploymentPlanned{Plan: plan})
 	return nil

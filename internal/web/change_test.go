@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	nethtml "golang.org/x/net/html"
+
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/engine/enginetest"
 	"github.com/andon-cd/andon/internal/line"
@@ -32,6 +34,58 @@ func (s *site) live() (n andon.VersionNumber) {
 	return n
 }
 
+// form reads a page that asks whether something is to be done, and fills its form in.
+func (s *site) form(path, reason string) url.Values {
+	s.t.Helper()
+	page := s.page(path, http.StatusOK)
+	s.harmless(path, page)
+	form := url.Values{}
+	for tokens := nethtml.NewTokenizer(strings.NewReader(page)); ; {
+		switch tokens.Next() {
+		case nethtml.ErrorToken:
+			return form
+		case nethtml.StartTagToken, nethtml.SelfClosingTagToken:
+			token := tokens.Token()
+			if token.Data == "textarea" {
+				form.Set("reason", reason)
+			}
+			if of := attributes(token); token.Data == "input" && of["type"] == "hidden" {
+				form.Set(of["name"], of["value"])
+			}
+		}
+	}
+}
+
+func attributes(token nethtml.Token) map[string]string {
+	of := map[string]string{}
+	for _, a := range token.Attr {
+		of[a.Key] = a.Val
+	}
+	return of
+}
+
+// send sends a form as a browser does that shows our page.
+func (s *site) send(path string, form url.Values) (*http.Response, string) {
+	s.t.Helper()
+	path, _, _ = strings.Cut(path, "?")
+	return s.do(http.MethodPost, path, form, "Sec-Fetch-Site", "same-origin")
+}
+
+// confirm has done what a page shows.
+func (s *site) confirm(path, reason string) (*http.Response, string) {
+	s.t.Helper()
+	return s.send(path, s.form(path, reason))
+}
+
+// confirmed has done what a page shows, and checks where that leads.
+func (s *site) confirmed(path, reason, leadsTo string) {
+	s.t.Helper()
+	answer, body := s.confirm(path, reason)
+	if answer.StatusCode != http.StatusSeeOther || answer.Header.Get("Location") != leadsTo {
+		s.t.Fatalf("%s: %s, to %q\n%s", path, answer.Status, answer.Header.Get("Location"), body)
+	}
+}
+
 func TestRollbackPage_ShowsThePlanAndDoesItForAReason(t *testing.T) {
 	s := twoVersions(t)
 	page := s.page("/services/shop/deployments/shop.production.2", http.StatusOK)
@@ -48,10 +102,7 @@ func TestRollbackPage_ShowsThePlanAndDoesItForAReason(t *testing.T) {
 	if s.live() != 2 {
 		t.Fatal("looking at the plan does it")
 	}
-	answer, body := s.do(http.MethodPost, rollbackPage, url.Values{"reason": {" orders are lost "}}, "Sec-Fetch-Site", "same-origin")
-	if answer.StatusCode != http.StatusSeeOther || answer.Header.Get("Location") != "/services/shop/deployments/shop.production.3" {
-		t.Fatalf("%s, %v\n%s", answer.Status, answer.Header, body)
-	}
+	s.confirmed(rollbackPage, " orders are lost ", "/services/shop/deployments/shop.production.3")
 	s.plant.Settle(nil)
 	if s.live() != 1 {
 		t.Errorf("%d is live", s.live())
@@ -84,16 +135,20 @@ func TestChangeForms_AreTakenFromOurOwnPagesAlone(t *testing.T) {
 			}
 		}
 	}
-	for name, form := range map[string]url.Values{"no reason": {"reason": {"  "}}, "a long one": {"reason": {strings.Repeat("x", 2000)}}} {
-		if answer, _ := s.do(http.MethodPost, rollbackPage, form, "Sec-Fetch-Site", "same-origin"); answer.StatusCode != http.StatusBadRequest {
-			t.Errorf("with %s: %s", name, answer.Status)
+	if answer, _ := s.do(http.MethodPost, rollbackPage, reason, "Sec-Fetch-Site", "same-origin"); answer.StatusCode != http.StatusConflict {
+		t.Errorf("without having seen what it does: %s", answer.Status)
+	}
+	for name, text := range map[string]string{"no reason": "  ", "a long one": strings.Repeat("x", 2000)} {
+		answer, body := s.confirm(rollbackPage, text)
+		if answer.StatusCode != http.StatusBadRequest || !strings.Contains(body, "eason ") || !strings.Contains(body, "The plan") {
+			t.Errorf("with %s: %s\n%s", name, answer.Status, body)
 		}
 	}
 	s.plant.Settle(nil)
 	if s.live() != 2 {
 		t.Error("something was rolled back")
 	}
-	if answer, body := s.do(http.MethodPost, rollbackPage, reason, "Origin", s.server.URL); answer.StatusCode != http.StatusSeeOther {
+	if answer, body := s.do(http.MethodPost, rollbackPage, s.form(rollbackPage, "because"), "Origin", s.server.URL); answer.StatusCode != http.StatusSeeOther {
 		t.Errorf("an older browser, from our page: %s\n%s", answer.Status, body)
 	}
 }

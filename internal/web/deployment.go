@@ -25,6 +25,7 @@ type deploymentPage struct {
 	Waits    []andon.Wait
 	Active   bool                // it goes on, or is queued
 	IsLive   bool                // its group is what is live now
+	Again    bool                // it did not succeed, and can be asked for again
 	BackTo   andon.VersionNumber // where a rollback of the place would go; 0: nowhere
 	WarmTill time.Time           // until when the copies that it replaced stay; zero: they do not
 }
@@ -44,12 +45,6 @@ func (p *pages) describeDeployment(r *http.Request) (livePage, error) {
 		parts: []string{"deployment"}, about: aboutService(service),
 		read: func(ctx context.Context) (any, error) { return p.deploymentOf(ctx, service, id) },
 	}, nil
-}
-
-// readDeployment reads the deployment that a request is about.
-func (p *pages) readDeployment(r *http.Request) (deploymentPage, error) {
-	p.catchUp(r.Context(), p.Engine.Head())
-	return p.deploymentOf(r.Context(), andon.ServiceName(r.PathValue("service")), andon.DeploymentID(r.PathValue("deployment")))
 }
 
 func (p *pages) deploymentOf(ctx context.Context, service andon.ServiceName, id andon.DeploymentID) (page deploymentPage, err error) {
@@ -87,6 +82,8 @@ func (page *deploymentPage) present(s *line.State) {
 			page.Waits = append(page.Waits, w)
 		}
 	}
+	_, err := line.Rerun{Deployment: page.ID}.Means(s)
+	page.Again = err == nil
 	place := s.PlaceOf(page.Place)
 	if place == nil {
 		return

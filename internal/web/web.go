@@ -36,11 +36,12 @@ type Config struct {
 // pages serve everything that is not the API.
 type pages struct {
 	Config
-	board, version, deployment, change, flow, measures, failure *template.Template
+	board, version, deployment, changePage, flow, measures, failure *template.Template
 
 	sheet   *sheet // of the board
 	sheets  *sheets
 	figures counter
+	forms   once
 	columns []andon.EnvironmentName // of the board; the sheet has them drawn one at a time
 }
 
@@ -49,7 +50,7 @@ func New(config Config) http.Handler {
 	p := &pages{
 		Config: config,
 		board:  parse("board.html"), version: parse("live.html", "version.html"), failure: parse("failure.html"),
-		deployment: parse("live.html", "deployment.html"), change: parse("change.html"),
+		deployment: parse("live.html", "deployment.html"), changePage: parse("change.html"),
 		flow: parse("flow.html"), measures: parse("measures.html"),
 	}
 	p.sheets = newSheets(time.Now().UnixNano())
@@ -64,10 +65,7 @@ func New(config Config) http.Handler {
 	mux.HandleFunc("GET /board/live", p.followBoard)
 	p.handleLive(mux, "/services/{service}/versions/{number}", p.describeVersion)
 	p.handleLive(mux, "/services/{service}/deployments/{deployment}", p.describeDeployment)
-	mux.HandleFunc("GET /services/{service}/deployments/{deployment}/cancel", p.askCancel)
-	mux.HandleFunc("POST /services/{service}/deployments/{deployment}/cancel", p.cancel)
-	mux.HandleFunc("GET /services/{service}/environments/{environment}/rollback", p.askRollback)
-	mux.HandleFunc("POST /services/{service}/environments/{environment}/rollback", p.rollBack)
+	p.handleVerbs(mux)
 	mux.HandleFunc("GET /logs/{stream...}", p.showLog)
 	mux.HandleFunc("GET /flow", p.showFlow)
 	mux.HandleFunc("GET /measures", p.showMeasures)
@@ -86,6 +84,7 @@ func parse(names ...string) *template.Template {
 		"spent":        func(from, to time.Time) string { return metrics.Short(to.Sub(from)) },
 		"milliseconds": func(n int64) string { return took(time.Duration(n) * time.Millisecond) },
 		"passed":       passed,
+		"cordpath":     cordPath,
 		"short":        func(c andon.CommitID) string { return c.Short() },
 		"digest":       func(d andon.Digest) string { return d.Short() },
 	}
@@ -110,30 +109,40 @@ func (p *pages) render(w http.ResponseWriter, r *http.Request, t *template.Templ
 
 // fail shows what went wrong and what to do next.
 func (p *pages) fail(w http.ResponseWriter, r *http.Request, err error) {
-	e, ok := errors.AsType[*andon.Error](err)
-	if !ok {
-		panic(err) // the guard in front logs it and answers for us
-	}
-	status := http.StatusInternalServerError
-	switch e.Kind {
-	case andon.KindNotFound:
-		status = http.StatusNotFound
-	case andon.KindInvalid:
-		status = http.StatusBadRequest
-	case andon.KindRefused:
-		status = http.StatusForbidden
-	case andon.KindConflict:
-		status = http.StatusConflict
-	case andon.KindUnavailable, andon.KindTimeout:
-		status = http.StatusServiceUnavailable
-	}
+	e := visible(err)
 	var page bytes.Buffer
 	if err := p.failure.ExecuteTemplate(&page, "frame", e); err != nil {
 		panic("web: a template does not fit its data: " + err.Error())
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
+	w.WriteHeader(statusOf(e))
 	_, _ = w.Write(page.Bytes())
+}
+
+// visible returns the error that people may see.
+func visible(err error) *andon.Error {
+	e, ok := errors.AsType[*andon.Error](err)
+	if !ok {
+		panic(err) // the guard in front logs it and answers for us
+	}
+	return e
+}
+
+func statusOf(e *andon.Error) int {
+	switch e.Kind {
+	case andon.KindNotFound:
+		return http.StatusNotFound
+	case andon.KindInvalid:
+		return http.StatusBadRequest
+	case andon.KindRefused:
+		return http.StatusForbidden
+	case andon.KindConflict:
+		return http.StatusConflict
+	case andon.KindUnavailable, andon.KindTimeout:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
+	}
 }
 
 func (p *pages) nothing(w http.ResponseWriter, r *http.Request) {
