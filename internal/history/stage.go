@@ -66,8 +66,8 @@ func (r recorder) stageFinished(b andon.StageFinished) error {
 		r.now(), int64(b.Took), b.Outcome, b.Reason, b.Slow, b.Version.Service, b.Version.Number, b.Stage, b.Run)
 }
 
-// stages returns the runs of a version's stages with their tasks.
-func (h *History) stages(ctx context.Context, v andon.VersionRef) ([]StageRun, error) {
+// Stages returns the runs of a version's stages with their tasks, in the order in which they started.
+func (h *History) Stages(ctx context.Context, v andon.VersionRef) ([]StageRun, error) {
 	runs, err := query(ctx, h.store, func(r *sql.Rows) (s StageRun, err error) {
 		return s, r.Scan(&s.Stage, &s.Run, at{&s.Started}, at{&s.Finished}, (*int64)(&s.Took), &s.Outcome, &s.Reason, &s.Slow)
 	}, `SELECT stage, run, started, finished, took, outcome, reason, slow FROM stage WHERE service = ? AND number = ? ORDER BY seq`,

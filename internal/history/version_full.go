@@ -34,7 +34,7 @@ func (h *History) Version(ctx context.Context, ref andon.VersionRef) (Version, e
 	if v.Admissions, err = h.admissions(ctx, ref); err != nil {
 		return Version{}, err
 	}
-	if v.Stages, err = h.stages(ctx, ref); err != nil {
+	if v.Stages, err = h.Stages(ctx, ref); err != nil {
 		return Version{}, err
 	}
 	v.Deployments, err = h.Deployments(ctx, DeploymentFilter{Service: ref.Service, Version: ref.Number, Limit: MaxPage})

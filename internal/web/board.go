@@ -147,15 +147,19 @@ func (h head) State() string {
 func (h *head) read(s *line.State) {
 	h.Services = len(s.Services)
 	for _, c := range s.Cords {
-		st := stop{Cord: c.Cord}
-		if c.Fix != nil {
-			st.Fixes = "the first version of " + string(c.Fix.Service) + " after " + c.Fix.After.String() + " that passes " + string(c.Fix.Stage)
-		}
-		h.Stops = append(h.Stops, st)
+		h.Stops = append(h.Stops, readStop(c))
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Agents)) {
 		if a := s.Agents[name]; a.Lost {
 			h.Away = append(h.Away, away{name, a.Since, a.Reason})
 		}
 	}
+}
+
+func readStop(c *line.Cord) stop {
+	st := stop{Cord: c.Cord}
+	if c.Fix != nil {
+		st.Fixes = "the first version of " + string(c.Fix.Service) + " after " + c.Fix.After.String() + " that passes " + string(c.Fix.Stage)
+	}
+	return st
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -40,6 +41,7 @@ type pages struct {
 
 	sheet   *sheet // of the board
 	sheets  *sheets
+	service servicePages
 	figures counter
 	forms   once
 	columns []andon.EnvironmentName // of the board; the sheet has them drawn one at a time
@@ -63,6 +65,7 @@ func New(config Config) http.Handler {
 	mux.HandleFunc("GET /{$}", p.showBoard)
 	mux.HandleFunc("GET /board", p.showBoard)
 	mux.HandleFunc("GET /board/live", p.followBoard)
+	p.handleServices(mux)
 	p.handleLive(mux, "/services/{service}/versions/{number}", p.describeVersion)
 	p.handleLive(mux, "/services/{service}/deployments/{deployment}", p.describeDeployment)
 	p.handleVerbs(mux)
@@ -85,6 +88,7 @@ func parse(names ...string) *template.Template {
 		"milliseconds": func(n int64) string { return took(time.Duration(n) * time.Millisecond) },
 		"passed":       passed,
 		"cordpath":     cordPath,
+		"person":       person,
 		"short":        func(c andon.CommitID) string { return c.Short() },
 		"digest":       func(d andon.Digest) string { return d.Short() },
 	}
@@ -147,6 +151,14 @@ func statusOf(e *andon.Error) int {
 
 func (p *pages) nothing(w http.ResponseWriter, r *http.Request) {
 	p.fail(w, r, andon.Errorf(andon.KindNotFound, "There is no page %.200s.", r.URL.Path))
+}
+
+// person returns the name of an author, without the address that follows it.
+func person(author string) string {
+	if name, _, ok := strings.Cut(author, " <"); ok && name != "" {
+		return name
+	}
+	return author
 }
 
 // age writes since when something lasts, and past when something was, as elements that the browser

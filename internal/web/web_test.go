@@ -191,9 +191,13 @@ func TestPages_ShowAHostileHistoryAsText(t *testing.T) {
 	shown := html.EscapeString(hostile)
 	// The board names the newest version; each version has a page.
 	for path, want := range map[string][]string{
-		"/":                         {shown, " cords are pulled", "■ environment production", "■ service shop", "first version of shop after"},
-		"/board":                    {shown, "shop.localhost:8601"},
-		"/services/shop/versions/1": {shown, "acceptance", "production", "succeeded", "Deployments"},
+		"/":                                {shown, " cords are pulled", "■ environment production", "■ service shop", "first version of shop after"},
+		"/board":                           {shown, "shop.localhost:8601"},
+		"/services/shop":                   {shown, "the line stands", "■ service shop", "pulled by", "Stage acceptance, which deploys to test, stopped by", "versions/3", "shop.production.1"},
+		"/services/shop/versions":          {shown, "versions/2"},
+		"/services/shop/deployments":       {"shop.test.1", "back to"},
+		"/services/shop/versions?before=3": {shown, "Newest"},
+		"/services/shop/versions/1":        {shown, "acceptance", "production", "succeeded", "Deployments"},
 		"/services/shop/deployments/shop.production.1": {shown, "succeeded", "What happened", "The plan", "move all traffic to them at once", "Share of the requests", "100 % from"},
 		"/flow":                     {"Most of the time to production", "Flow efficiency", "the work", "shop 1"},
 		"/flow?service=shop&days=7": {"Lead time", "commit"},
@@ -223,6 +227,11 @@ func TestPages_SayWhatIsWrong(t *testing.T) {
 	for path, status := range map[string]int{
 		"/services/shop/versions/99":                             http.StatusNotFound,
 		"/services/other/versions/1":                             http.StatusNotFound,
+		"/services/other":                                        http.StatusNotFound,
+		"/services/other/versions":                               http.StatusNotFound,
+		"/services/other/deployments":                            http.StatusNotFound,
+		"/services/shop/versions?before=x":                       http.StatusBadRequest,
+		"/services/shop/deployments?before=0":                    http.StatusBadRequest,
 		"/services/shop/deployments/shop.production.99":          http.StatusNotFound,
 		"/services/other/deployments/shop.production.1":          http.StatusNotFound,
 		"/services/shop/deployments/shop.production.1/cancel":    http.StatusConflict,
