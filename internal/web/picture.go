@@ -41,11 +41,11 @@ type picture struct {
 type group struct {
 	Class string
 	Label string // empty: what it shows is told elsewhere
-	Items []item
+	Items []figure
 }
 
-// An item is a shape or a text. With Href it is a link.
-type item struct {
+// A figure is a shape or a text. With Href it is a link.
+type figure struct {
 	Class         string
 	X, Y          float64
 	Width, Height float64 // of a rectangle, or of what takes a link's clicks
@@ -58,7 +58,7 @@ type item struct {
 }
 
 // LinkTop is where the area of a link begins.
-func (i item) LinkTop() float64 { return i.Y - i.Height + 8 }
+func (f figure) LinkTop() float64 { return f.Y - f.Height + 8 }
 
 // A textSpan is a piece of a text.
 type textSpan struct {
@@ -176,7 +176,7 @@ func words(service andon.ServiceName, stations []station, stops []stop) string {
 func ropeOf(r rope, x, y, width float64) group {
 	text := fmt.Sprintf("%s, pulled by %s: %s", r.ID, r.Owner, r.Reason)
 	room := width - 2*padding - 90
-	return group{Class: "rope", Items: []item{
+	return group{Class: "rope", Items: []figure{
 		{Class: "rope", X: x, Y: y, Width: width, Height: ropeHeight},
 		{X: x + padding, Y: y + ropeHeight - 8, Title: text, Spans: []textSpan{{Text: "■ " + fit(text, room)}}},
 		{X: x + width - padding, Y: y + ropeHeight - 8, End: true, Spans: []textSpan{{Since: r.Pulled}}},
@@ -185,22 +185,22 @@ func ropeOf(r rope, x, y, width float64) group {
 
 // track draws how versions come to a stage: freely, past somebody who lets them in, or not at all.
 func track(st station, line, head string, x, y float64, down bool) group {
-	g := group{Class: "way", Items: []item{{Class: "track", Path: line}, {Class: "head", Path: head}}}
+	g := group{Class: "way", Items: []figure{{Class: "track", Path: line}, {Class: "head", Path: head}}}
 	if st.Look() == "moving" {
 		g.Class = "way moving"
 	}
-	beside := func(class, text string) item {
+	beside := func(class, text string) figure {
 		if down {
-			return item{Class: class, X: x + 14, Y: y + 5, Spans: []textSpan{{Text: text}}}
+			return figure{Class: class, X: x + 14, Y: y + 5, Spans: []textSpan{{Text: text}}}
 		}
-		return item{Class: class + " middle", X: x, Y: y + 24, Spans: []textSpan{{Text: text}}}
+		return figure{Class: class + " middle", X: x, Y: y + 24, Spans: []textSpan{{Text: text}}}
 	}
 	switch {
 	case len(st.Cords) > 0:
 		g.Class = "way held"
-		g.Items = append(g.Items, item{Class: "stop", X: x - 8, Y: y - 8, Width: 16, Height: 16}, beside("stop small", "stopped"))
+		g.Items = append(g.Items, figure{Class: "stop", X: x - 8, Y: y - 8, Width: 16, Height: 16}, beside("stop small", "stopped"))
 	case st.Approval:
-		g.Items = append(g.Items, item{Class: "gate", Path: fmt.Sprintf("M%g %gl9 9l-9 9l-9 -9z", x, y-9)}, beside("small", "approval"))
+		g.Items = append(g.Items, figure{Class: "gate", Path: fmt.Sprintf("M%g %gl9 9l-9 9l-9 -9z", x, y-9)}, beside("small", "approval"))
 	}
 	return g
 }
@@ -218,7 +218,7 @@ func drawStation(service andon.ServiceName, st station, x, y, width float64) dra
 	if st.Broken {
 		d.Class += " broken"
 	}
-	d.Items = append(d.Items, item{}) // the box, whose height is known at the end
+	d.Items = append(d.Items, figure{}) // the box, whose height is known at the end
 	d.text(headHeight-11, "name", string(st.Name))
 	if st.shown.Took > 0 {
 		d.end(headHeight-11, "small", "took "+metrics.Short(st.shown.Took))
@@ -242,7 +242,7 @@ func drawStation(service andon.ServiceName, st station, x, y, width float64) dra
 		d.place(st.Place)
 	}
 	d.bottom = d.y + 6
-	d.Items[0] = item{Class: "box", X: x, Y: y, Width: width, Height: d.bottom - y}
+	d.Items[0] = figure{Class: "box", X: x, Y: y, Width: width, Height: d.bottom - y}
 	return d
 }
 
@@ -253,11 +253,11 @@ func (d *drawing) text(below float64, class, text string) {
 		room *= textSize / smallSize
 	}
 	cut := fit(text, room)
-	d.Items = append(d.Items, item{Class: class, X: d.x + padding, Y: d.y + below, Title: cutFrom(text, cut), Spans: []textSpan{{Text: cut}}})
+	d.Items = append(d.Items, figure{Class: class, X: d.x + padding, Y: d.y + below, Title: cutFrom(text, cut), Spans: []textSpan{{Text: cut}}})
 }
 
 func (d *drawing) end(below float64, class, text string) {
-	d.Items = append(d.Items, item{Class: class, X: d.x + d.width - padding, Y: d.y + below, End: true, Spans: []textSpan{{Text: text}}})
+	d.Items = append(d.Items, figure{Class: class, X: d.x + d.width - padding, Y: d.y + below, End: true, Spans: []textSpan{{Text: text}}})
 }
 
 func (d *drawing) row(class, text string) {
@@ -267,12 +267,12 @@ func (d *drawing) row(class, text string) {
 
 // aged writes at the right edge since when something is, or when it was.
 func (d *drawing) aged(since time.Time, ago bool) {
-	d.Items = append(d.Items, item{Class: "faint", X: d.x + d.width - padding, Y: d.y + rowHeight - 8, End: true, Spans: []textSpan{{Since: since, Ago: ago}}})
+	d.Items = append(d.Items, figure{Class: "faint", X: d.x + d.width - padding, Y: d.y + rowHeight - 8, End: true, Spans: []textSpan{{Since: since, Ago: ago}}})
 }
 
 // link writes a row at the left edge that leads somewhere.
 func (d *drawing) link(href, label, class string, spans ...textSpan) {
-	d.Items = append(d.Items, item{
+	d.Items = append(d.Items, figure{
 		Class: class, X: d.x + padding, Y: d.y + rowHeight - 8, Width: d.width - 2*padding - 70, Height: rowHeight,
 		Href: href, Label: label, Spans: spans,
 	})
@@ -300,7 +300,7 @@ func (d *drawing) jobs(st station) {
 		if j.Log != "" {
 			d.link("/logs/"+j.Log, fmt.Sprintf("job %s %s: its log", j.Name, j.Words), "job "+j.Look, spans...)
 		} else {
-			d.Items = append(d.Items, item{Class: "job " + j.Look, X: d.x + padding, Y: d.y + rowHeight - 8, Spans: spans})
+			d.Items = append(d.Items, figure{Class: "job " + j.Look, X: d.x + padding, Y: d.y + rowHeight - 8, Spans: spans})
 		}
 		switch {
 		case !j.Since.IsZero():
@@ -319,7 +319,7 @@ func (d *drawing) jobs(st station) {
 
 // rule parts what follows from what is above it, and says what it is.
 func (d *drawing) rule(text string) {
-	d.Items = append(d.Items, item{Class: "rule", Path: fmt.Sprintf("M%g %gh%g", d.x+padding, d.y+8, d.width-2*padding)})
+	d.Items = append(d.Items, figure{Class: "rule", Path: fmt.Sprintf("M%g %gh%g", d.x+padding, d.y+8, d.width-2*padding)})
 	d.y += 8
 	d.row("small", text)
 }
@@ -331,7 +331,7 @@ func (d *drawing) place(p *place) {
 	if p.Moving != nil {
 		height += rowHeight
 	}
-	d.Items = append(d.Items, item{Class: "place", X: d.x + 1, Y: top, Width: d.width - 2, Height: height + 4})
+	d.Items = append(d.Items, figure{Class: "place", X: d.x + 1, Y: top, Width: d.width - 2, Height: height + 4})
 	d.y = top
 	d.link("/environments/"+string(p.Environment), "environment "+string(p.Environment), "environment", textSpan{Text: "in "}, textSpan{Class: "number", Text: string(p.Environment)})
 	if p.Live == 0 {
