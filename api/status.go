@@ -11,6 +11,7 @@ type Status struct {
 	Environments []string        `json:"environments" doc:"in the order in which versions pass them, as far as that is known"`
 	Services     []ServiceStatus `json:"services"`
 	Cords        []Cord          `json:"cords" doc:"that are pulled"`
+	Refused      *RefusedEstate  `json:"estate_refused,omitempty" doc:"the newest commit of the estate that is followed, when it cannot be applied"`
 	Agents       []Agent         `json:"agents"`
 	Totals       Totals          `json:"totals"`
 }
@@ -31,6 +32,7 @@ type Totals struct {
 // A ServiceStatus is one service at a glance.
 type ServiceStatus struct {
 	Service      string        `json:"service"`
+	Team         string        `json:"team,omitempty" doc:"who is responsible for it, as its andon.yaml says"`
 	Line         LineState     `json:"line" enum:"running,slow,stopped"`
 	Trunk        string        `json:"trunk"`
 	Repository   string        `json:"repository,omitempty" doc:"left out: the built-in git"`

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // LogLines returns up to count lines of a log from line first on, which counts from 1; a negative
@@ -42,10 +43,17 @@ func (c *Client) Backup(ctx context.Context) (io.ReadCloser, error) {
 // maxEvent bounds one event of a stream.
 const maxEvent = 16 << 20
 
+// eventSilence is how long a stream of events may be silent: a plant shows every 15 s that it lives.
+const eventSilence = 45 * time.Second
+
 // Events calls take with every event of the journal after a position, first those that are there,
 // then each as it happens. It returns the error of take, or one that says that the connection
-// ended: the caller goes on with the last position that it has seen.
+// ended, or was silent for too long: the caller goes on with the last position that it has seen.
 func (c *Client) Events(ctx context.Context, after int64, take func(Event) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	silence := time.AfterFunc(eventSilence, cancel)
+	defer silence.Stop()
 	resp, err := c.send(ctx, http.MethodGet, path("events"), values{"after": strconv.FormatInt(after, 10)}.Values(), nil)
 	if err != nil {
 		return err
@@ -55,6 +63,7 @@ func (c *Client) Events(ctx context.Context, after int64, take func(Event) error
 	lines.Buffer(make([]byte, 0, 64<<10), maxEvent)
 	var data bytes.Buffer
 	for lines.Scan() {
+		silence.Reset(eventSilence)
 		line := lines.Text()
 		if rest, ok := strings.CutPrefix(line, "data:"); ok {
 			data.WriteString(strings.TrimPrefix(rest, " "))

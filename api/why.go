@@ -58,4 +58,5 @@ type Fix struct {
 	Broken  int64  `json:"broken" doc:"the version that stopped the line"`
 	After   int64  `json:"after"`
 	Stage   string `json:"stage"`
+	Author  string `json:"author,omitempty" doc:"who made the broken version; left out: it is not known any more"`
 }

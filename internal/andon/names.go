@@ -17,6 +17,9 @@ type EnvironmentName string
 // An AgentName names an agent, and the host that it acts on, with the same form as a ServiceName.
 type AgentName string
 
+// A TeamName names those who are responsible for services, with the same form as a ServiceName.
+type TeamName string
+
 // A StageName names a stage of a pipeline, unique in it.
 type StageName string
 

@@ -10,6 +10,7 @@ import (
 // journal with the version, so old versions keep the meaning that they were read with.
 type Pipeline struct {
 	Service      ServiceName                            `json:"service"`
+	Team         TeamName                               `json:"team,omitempty"` // responsible for the service; empty: nobody says
 	Commit       CommitStage                            `json:"commit"`
 	Run          *Run                                   `json:"run,omitempty"` // nil: nothing to deploy
 	Smoke        []Check                                `json:"smoke,omitempty"`

@@ -15,6 +15,7 @@ type program struct {
 	Run   runCmd   `cmd:"" group:"write" help:"Run the commit stage of this working tree, here."`
 
 	Status   statusCmd   `cmd:"" group:"see" help:"What is live, what is on its way, what stands still."`
+	Board    boardCmd    `cmd:"" group:"see" help:"The board, on a whole terminal."`
 	Why      whyCmd      `cmd:"" group:"see" help:"Why something does not move, and how to go on."`
 	Wait     waitCmd     `cmd:"" group:"see" help:"Wait until a version is built, certified, live, …"`
 	Log      logCmd      `cmd:"" group:"see" help:"The output of jobs and of running copies."`

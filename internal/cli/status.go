@@ -1,10 +1,10 @@
 package cli
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +15,7 @@ import (
 
 type statusCmd struct {
 	Service string `arg:"" optional:"" help:"Only this service."`
-	Follow  bool   `short:"f" help:"Show it again whenever something happens."`
+	Follow  bool   `short:"f" help:"Go on: show what changes whenever something happens."`
 }
 
 // Run shows the plant at a glance.
@@ -24,96 +24,141 @@ func (cmd *statusCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	show := func() (int64, error) {
+	switch in, out, ok := c.takesScreen(); {
+	case !cmd.Follow:
 		s, err := client.Status(c.ctx, cmd.Service)
 		if err != nil {
-			return 0, c.known(client, cmd.Service, err)
+			return c.known(client, cmd.Service, err)
 		}
-		if c.json {
-			c.sayJSON(c.out, s)
+		c.sayStatus(s)
+		return nil
+	case c.json || !ok:
+		return c.followStatus(client, cmd.Service)
+	default:
+		return c.watchStatus(client, cmd.Service, in, out)
+	}
+}
+
+func (c *call) sayStatus(s api.Status) {
+	if c.json {
+		c.sayJSON(c.out, s)
+		return
+	}
+	writeStatus(c.out, s, c.paint(c.out))
+}
+
+// followStatus prints the plant, and again what has changed of it; as JSON, all of it.
+func (c *call) followStatus(client *api.Client, service string) error {
+	var shown *api.Status
+	lost := false
+	return c.follow(c.ctx, client, service, followPatience, func(s sight) error {
+		switch {
+		case !s.Lost.IsZero():
+			lost = true
+			fmt.Fprintf(c.err, "andon: %s the connection is lost; trying again\n", clock(s.Lost, s.Lost))
+			return nil
+		case lost:
+			lost = false
+			fmt.Fprintf(c.err, "andon: %s the connection is back\n", clock(s.Taken, s.Taken))
+		}
+		if c.json || shown == nil {
+			c.sayStatus(s.Status)
 		} else {
-			writeStatus(c.out, s, c.paint(c.out))
+			writeChanges(c.out, *shown, s.Status, c.paint(c.out))
 		}
-		return s.Position, nil
-	}
-	if !cmd.Follow {
-		_, err := show()
-		return err
-	}
-	return c.again(client, func() (int64, error) {
-		if !c.json && live(c.out) {
-			fmt.Fprint(c.out, "\x1b[H\x1b[2J")
-		}
-		position, err := show()
-		if err == nil && !c.json && !live(c.out) {
-			fmt.Fprint(c.out, "\n")
-		}
-		return position, err
+		shown = &s.Status
+		return nil
 	})
 }
 
-// errMoved ends a stream of events because there is something new to show.
-var errMoved = errors.New("something happened")
-
-// again calls show now, and again whenever the journal grows, at most twice a second, until
-// the command is interrupted. While the plant restarts it goes on trying for a minute.
-func (c *call) again(client *api.Client, show func() (int64, error)) error {
-	const pause, patience = 500 * time.Millisecond, time.Minute
-	var heard time.Time
-	for {
-		position, err := show()
-		switch {
-		case c.ctx.Err() != nil:
-			return nil //nolint:nilerr // interrupted, as following always ends
-		case err == nil:
-			heard = time.Now()
-			_ = client.Events(c.ctx, position, func(api.Event) error { return errMoved })
-		case heard.IsZero() || !restarting(err) || time.Since(heard) > patience:
-			return err
-		}
-		if !rest(c.ctx, pause) {
-			return nil
-		}
+// watchStatus shows the plant on the whole terminal, and leaves there what it showed last.
+func (c *call) watchStatus(client *api.Client, service string, in, out *os.File) error {
+	var newest api.Status
+	err := c.watch(in, out, client, service, func(s *sight, w *window, now time.Time) []string {
+		newest = s.Status
+		var text strings.Builder
+		newest.Time = s.now(now)
+		writeStatus(&text, newest, c.paint(out))
+		lines := strings.Split(strings.TrimSuffix(strings.ReplaceAll(text.String(), "\t", " "), "\n"), "\n")
+		return w.frame(nil, lines, []string{footer(s, w, len(lines), now, c.paint(out))})
+	})
+	if newest.Plant != "" {
+		writeStatus(c.out, newest, c.paint(c.out))
 	}
+	return err
 }
 
-// restarting reports whether an error is what a restart of the plant looks like.
-func restarting(err error) bool {
-	e, ok := errors.AsType[*api.Error](err)
-	return ok && (e.Kind == api.KindUnreachable || e.Kind == api.KindUnavailable)
-}
-
-// rest waits; false means that ctx ended before.
-func rest(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
+// writeStatus writes all blocks of a status.
 func writeStatus(w io.Writer, s api.Status, p palette) {
-	fmt.Fprintln(w, lineSentence(s, p))
+	for i, b := range statusBlocks(s, s.Time, p) {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprint(w, b.text)
+	}
+}
+
+// writeChanges writes those blocks of a status that say something else than those of an older one.
+func writeChanges(w io.Writer, old, s api.Status, p palette) {
+	said := map[string]string{}
+	for _, b := range statusBlocks(old, s.Time, p) { // so that it is no change that things got older
+		said[b.name] = b.text
+	}
+	var changed []string
+	for _, b := range statusBlocks(s, s.Time, p) {
+		if said[b.name] != b.text {
+			changed = append(changed, b.text)
+		}
+		delete(said, b.name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(said)) {
+		changed = append(changed, name+" is gone.\n")
+	}
+	if len(changed) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s\n", p.faint(clock(s.Time, s.Time)))
+	for _, text := range changed {
+		fmt.Fprint(w, text)
+	}
+}
+
+// A block is what a status says of one thing: lines of text.
+type block struct{ name, text string }
+
+// statusBlocks returns what a status says, with the ages that things have at a time.
+func statusBlocks(s api.Status, now time.Time, p palette) []block {
+	blocks := []block{{"The line", lineSentence(s, p) + "\n"}}
+	add := func(name string, write func(w io.Writer)) {
+		var text strings.Builder
+		write(&text)
+		blocks = append(blocks, block{name, text.String()})
+	}
 	if len(s.Services) == 0 {
-		fmt.Fprintln(w, "\nNo service yet. In a repository: `andon init`, commit, and push it here.")
+		add("No service", func(w io.Writer) {
+			fmt.Fprintln(w, "No service yet. In a repository: `andon init`, commit, and push it here.")
+		})
 	}
 	for _, service := range s.Services {
-		fmt.Fprintln(w)
-		writeService(w, service, s.Time, p)
+		add(service.Service, func(w io.Writer) { writeService(w, service, now, p) })
 	}
 	if len(s.Cords) > 0 {
-		fmt.Fprintln(w, "\nStopped:")
-		for _, cord := range s.Cords {
-			writeCord(w, cord, s.Time, p)
-		}
+		add("The stop", func(w io.Writer) {
+			fmt.Fprintln(w, "Stopped:")
+			for _, cord := range s.Cords {
+				writeCord(w, cord, now, p)
+			}
+		})
 	}
-	fmt.Fprintln(w, "\nAgents:")
+	add("Agents", func(w io.Writer) { writeAgents(w, s, now) })
+	return blocks
+}
+
+func writeAgents(w io.Writer, s api.Status, now time.Time) {
+	fmt.Fprintln(w, "Agents:")
 	var agents table
 	for _, a := range s.Agents {
-		agents.row(a.Name, agentState(a), since(a.Since, s.Time), a.Reason)
+		agents.row(a.Name, agentState(a), since(a.Since, now), a.Reason)
 	}
 	if len(s.Agents) == 0 {
 		agents.row("none: nothing can run until one connects")

@@ -96,8 +96,10 @@ func (p palette) wrap(code, s string) string {
 	return "\x1b[" + code + "m" + s + "\x1b[0m"
 }
 
-func (p palette) red(s string) string    { return p.wrap("31", s) }
-func (p palette) green(s string) string  { return p.wrap("32", s) }
-func (p palette) yellow(s string) string { return p.wrap("33", s) }
-func (p palette) faint(s string) string  { return p.wrap("2", s) }
-func (p palette) bold(s string) string   { return p.wrap("1", s) }
+func (p palette) red(s string) string     { return p.wrap("31", s) }
+func (p palette) green(s string) string   { return p.wrap("32", s) }
+func (p palette) yellow(s string) string  { return p.wrap("33", s) }
+func (p palette) faint(s string) string   { return p.wrap("2", s) }
+func (p palette) bold(s string) string    { return p.wrap("1", s) }
+func (p palette) reverse(s string) string { return p.wrap("7", s) }
+func (p palette) cyan(s string) string    { return p.wrap("36", s) }

@@ -40,11 +40,17 @@ func wireFollowed(f *line.FollowedEstate) *api.FollowedEstate {
 		return nil
 	}
 	out := &api.FollowedEstate{Repository: vcs.Redacted(f.Source.URL), Branch: f.Source.Trunk, Since: f.Since.UTC(), By: string(f.By)}
-	if r := f.Refused; r != nil {
-		out.Refused = &api.RefusedEstate{Commit: string(r.Commit), At: r.At.UTC(), Problems: []*api.Error{}}
-		for _, problem := range r.Problems {
-			out.Refused.Problems = append(out.Refused.Problems, wireError(problem))
-		}
+	out.Refused = wireRefused(f.Refused)
+	return out
+}
+
+func wireRefused(r *line.RefusedEstate) *api.RefusedEstate {
+	if r == nil {
+		return nil
+	}
+	out := &api.RefusedEstate{Commit: string(r.Commit), At: r.At.UTC(), Problems: []*api.Error{}}
+	for _, problem := range r.Problems {
+		out.Problems = append(out.Problems, wireError(problem))
 	}
 	return out
 }

@@ -47,6 +47,7 @@ var examples = []example{
 	{"get-estate", "/api/v1/estate", ""},
 	{"list-environments", "/api/v1/environments", ""},
 	{"audit", "/api/v1/audit?service=shop&limit=3", ""},
+	{"today", "/api/v1/today", ""},
 	{"measures", "/api/v1/measures?service=shop", ""},
 	{"flow", "/api/v1/flow?service=shop", ""},
 	{"change-flow", "/api/v1/services/shop/versions/1/flow", ""},

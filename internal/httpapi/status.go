@@ -52,7 +52,11 @@ func (a *API) statusOf(s *line.State, only andon.ServiceName) api.Status {
 	slices.SortFunc(out.Services, func(x, y api.ServiceStatus) int { return strings.Compare(x.Service, y.Service) })
 	for _, c := range s.Cords {
 		if only == "" || stops(s, c.Scope, s.Services[only]) {
-			out.Cords = append(out.Cords, wirePulled(c.Cord, now))
+			cord := wirePulled(c.Cord, now)
+			if broken := brokenVersion(s, c.Cord); broken != nil {
+				cord.Fix.Author = broken.Author
+			}
+			out.Cords = append(out.Cords, cord)
 		}
 	}
 	for _, svc := range out.Services {
@@ -61,8 +65,19 @@ func (a *API) statusOf(s *line.State, only andon.ServiceName) api.Status {
 	if len(out.Cords) > 0 {
 		out.Line = api.Stopped
 	}
+	if s.Followed != nil {
+		out.Refused = wireRefused(s.Followed.Refused)
+	}
 	out.Totals = totals(s, out)
 	return out
+}
+
+// brokenVersion returns the version that stopped the line, as far as the line still keeps it.
+func brokenVersion(s *line.State, c andon.Cord) *line.Version {
+	if c.Fix == nil {
+		return nil
+	}
+	return s.Version(andon.VersionRef{Service: c.Fix.Service, Number: c.Fix.Broken})
 }
 
 // waitsByService returns why things do not move.
@@ -87,7 +102,7 @@ func (a *API) serviceStatus(s *line.State, svc *line.Service, environments []and
 	now := a.Engine.Now()
 	state, cords := lineOf(s, svc, now)
 	out := api.ServiceStatus{
-		Service: string(svc.Name), Line: state, Trunk: svc.Source.Trunk, Repository: svc.Source.URL, Newest: int64(svc.Newest),
+		Service: string(svc.Name), Team: string(svc.Team()), Line: state, Trunk: svc.Source.Trunk, Repository: svc.Source.URL, Newest: int64(svc.Newest),
 		OnItsWay: onItsWay(svc, waits), Environments: []api.PlaceStatus{},
 		Cords: each(cords, func(c andon.Cord) string { return string(c.ID) }),
 	}

@@ -12,6 +12,7 @@ import (
 func build(root *form.Node) *andon.Pipeline {
 	return &andon.Pipeline{
 		Service:      andon.ServiceName(root.Get("service").Str()),
+		Team:         andon.TeamName(root.Get("team").Str()),
 		Commit:       buildCommit(root.Get("commit")),
 		Run:          buildRun(root.Get("run")),
 		Smoke:        buildSmoke(root.Get("smoke")),

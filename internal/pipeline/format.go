@@ -17,7 +17,7 @@ var elsewhere = map[string]string{
 	"after": "needs", "args": "command", "artifacts": "artifact", "branches": "stages", "cmd": "command",
 	"copies": "instances", "depends_on": "needs", "dependson": "needs", "entrypoint": "command", "environment": "env",
 	"expect": "status", "expose": "port", "gate": "approval", "healthcheck": "health", "manual": "approval", "name": "service",
-	"pipeline": "stages", "ports": "port", "replicas": "instances", "require": "needs", "requires": "needs",
+	"owner": "team", "pipeline": "stages", "ports": "port", "replicas": "instances", "require": "needs", "requires": "needs",
 	"scale": "instances", "script": "steps", "scripts": "steps", "shell": "run", "variables": "env", "vars": "env",
 }
 
@@ -27,7 +27,7 @@ var homes = map[string]string{
 	"deploy": "an item of stages", "drain": "run", "env": "run, a job, or environments.NAME", "environments": "the top level",
 	"grants": "an item of stages", "health": "run", "instances": "run", "jobs": "commit, or an item of stages",
 	"junit": "reports", "needs": "a job", "port": "run", "reports": "a job", "run": "the top level",
-	"service": "the top level", "smoke": "the top level", "stages": "the top level", "status": "an http check",
+	"service": "the top level", "team": "the top level", "smoke": "the top level", "stages": "the top level", "status": "an http check",
 	"steps": "a job", "stop": "run", "requests": "run", "max_body": "run.requests", "in_flight": "run.requests", "sticky": "run.requests",
 }
 
@@ -36,6 +36,7 @@ func pipelineShape() form.Object {
 		Example: "begin with service: NAME and commit:; `andon init` writes one that works for this repository",
 		Fields: []form.Field{
 			{Key: "service", Required: true, Shape: nameShape, Doc: "the name of the service, also its host name"},
+			{Key: "team", Shape: nameShape, Doc: "who is responsible for the service: the board shows its services together"},
 			{Key: "commit", Required: true, Shape: commitShape(), Doc: "the commit stage, which tests every commit and builds the artifact once"},
 			{Key: "run", Shape: runShape(), Doc: "what a running copy is; without it, nothing is deployed"},
 			{Key: "smoke", Shape: smokeShape(), Doc: "tests of every new copy before it has traffic"},

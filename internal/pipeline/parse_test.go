@@ -71,7 +71,7 @@ func TestParse_ReadsEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, mustParse(t, string(src)), &andon.Pipeline{
-		Service: "shop",
+		Service: "shop", Team: "checkout",
 		Commit: andon.CommitStage{
 			Budget: 3 * time.Minute,
 			Jobs: []andon.Job{
