@@ -37,7 +37,7 @@ type Config struct {
 // pages serve everything that is not the API.
 type pages struct {
 	Config
-	board, version, deployment, changePage, flow, measures, failure *template.Template
+	board, version, deployment, changePage, flow, measures, log, failure *template.Template
 
 	sheet   *sheet // of the board
 	sheets  *sheets
@@ -53,7 +53,7 @@ func New(config Config) http.Handler {
 		Config: config,
 		board:  parse("board.html"), version: parse("live.html", "version.html"), failure: parse("failure.html"),
 		deployment: parse("live.html", "deployment.html"), changePage: parse("change.html"),
-		flow: parse("flow.html"), measures: parse("measures.html"),
+		flow: parse("flow.html"), measures: parse("measures.html"), log: parse("log.html"),
 	}
 	p.sheets = newSheets(time.Now().UnixNano())
 	p.sheet = &sheet{engine: config.Engine, epoch: p.sheets.epoch, draw: p.drawBoard, frame: p.frameBoard}
@@ -69,7 +69,7 @@ func New(config Config) http.Handler {
 	p.handleLive(mux, "/services/{service}/versions/{number}", p.describeVersion)
 	p.handleLive(mux, "/services/{service}/deployments/{deployment}", p.describeDeployment)
 	p.handleVerbs(mux)
-	mux.HandleFunc("GET /logs/{stream...}", p.showLog)
+	p.handleLogs(mux)
 	mux.HandleFunc("GET /flow", p.showFlow)
 	mux.HandleFunc("GET /measures", p.showMeasures)
 	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
@@ -92,7 +92,7 @@ func parse(names ...string) *template.Template {
 		"short":        func(c andon.CommitID) string { return c.Short() },
 		"digest":       func(d andon.Digest) string { return d.Short() },
 	}
-	set := template.Must(template.New(names[0]).Funcs(functions).ParseFS(files, "templates/frame.html", "templates/period.html", "templates/plan.html"))
+	set := template.Must(template.New(names[0]).Funcs(functions).Funcs(logFunctions).ParseFS(files, "templates/frame.html", "templates/period.html", "templates/plan.html"))
 	for _, name := range names {
 		template.Must(set.ParseFS(files, "templates/"+name))
 	}
