@@ -35,7 +35,7 @@ var layers = map[string]int{
 	"internal/engine": 6, "internal/agent": 6, "internal/auth": 6, "internal/intake": 6,
 
 	"internal/httpapi": 7, "internal/web": 7, "internal/git": 7, "internal/webhook": 7,
-	"internal/watch": 7, "internal/announce": 7, "internal/retention": 7, "internal/backup": 7,
+	"internal/watch": 7, "internal/scrape": 7, "internal/announce": 7, "internal/retention": 7, "internal/backup": 7,
 
 	"internal/server": 8,
 	"internal/cli":    9,

@@ -23,7 +23,11 @@ type Options struct {
 	Events       int // about how many
 	Start        time.Time
 	Every        time.Duration // mean time between two pushes to one service
-	Seed         uint64
+	// Acceptance is the mean time of the acceptance tests; 0: 5 min. Where they take longer than
+	// Every, most versions are superseded while they wait for them, and one deployment brings the
+	// changes of many to production.
+	Acceptance time.Duration
+	Seed       uint64
 }
 
 // names are the environments of a past, in the order of the way to production.
@@ -34,6 +38,9 @@ var names = []andon.EnvironmentName{"test", "staging", "load", "canary", "produc
 func Make(o Options, take func([]andon.Event) error) (*line.State, error) {
 	if o.Environments < 1 || o.Environments > len(names) {
 		return nil, fmt.Errorf("a past has 1 to %d environments", len(names))
+	}
+	if o.Acceptance == 0 {
+		o.Acceptance = 5 * time.Minute
 	}
 	w := &world{
 		options: o, state: line.New(), now: o.Start, take: take, chance: rand.New(rand.NewPCG(o.Seed, 1)),
@@ -60,7 +67,7 @@ func pipelineOf(service andon.ServiceName, n int) *andon.Pipeline {
 	p := &andon.Pipeline{
 		Service: service,
 		Commit: andon.CommitStage{
-			Jobs:     []andon.Job{{Name: "build", Steps: []andon.Step{{Run: "make"}}}, {Name: "test", Steps: []andon.Step{{Run: "make test"}}}},
+			Jobs:     []andon.Job{{Name: "build", Steps: []andon.Step{{Run: "make test"}, {Run: "make"}}}},
 			Artifact: &andon.ArtifactSource{Path: "out", Job: "build"},
 		},
 		Run: &andon.Run{

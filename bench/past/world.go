@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -30,6 +31,8 @@ type world struct {
 	order   int // of what is put on the agenda
 	events  int
 	commits int
+	wakes   time.Time // of the line, if it is not stale
+	stale   bool
 
 	there  map[andon.Place][]andon.Copy // what runs, as attested
 	served map[andon.DeploymentID]int64
@@ -58,7 +61,7 @@ func (w *world) run() error {
 
 // next lets time pass to what is due next: in the world, or by the line's own clock.
 func (w *world) next() error {
-	wake := w.state.Wake()
+	wake := w.wake()
 	if due := w.agenda[0]; wake.IsZero() || due.at.Before(wake) {
 		heap.Pop(&w.agenda)
 		w.now = due.at
@@ -68,6 +71,15 @@ func (w *world) next() error {
 		w.now = wake
 	}
 	return w.do(line.Tick{})
+}
+
+// wake returns when the line wants to look again. It asks all places, so it is asked only when one
+// of them may have changed.
+func (w *world) wake() time.Time {
+	if w.stale {
+		w.wakes, w.stale = w.state.Wake(), false
+	}
+	return w.wakes
 }
 
 // do gives the line a command, and lets the world answer what it decides. A command that is
@@ -80,11 +92,22 @@ func (w *world) do(verb line.Verb) error {
 	if len(events) == 0 {
 		return nil
 	}
+	w.stale = w.stale || slices.ContainsFunc(events, movesPlace)
 	w.events += len(events)
 	for _, e := range events {
 		w.answer(e)
 	}
 	return w.take(events)
+}
+
+// movesPlace reports whether an event is of a kind that can change when a deployment is due.
+func movesPlace(e andon.Event) bool {
+	switch e.Body.(type) {
+	case andon.VersionCreated, andon.TaskQueued, andon.TaskLeased, andon.StageStarted, andon.StageFinished, andon.VersionEnded, andon.MaturityChanged:
+		return false
+	default:
+		return true
+	}
 }
 
 func (w *world) answer(e andon.Event) {
@@ -180,7 +203,7 @@ func (w *world) epoch() int64 { return w.state.Agents[Host].Epoch }
 func (w *world) jobTime(task *andon.Task) time.Duration {
 	mean := 90 * time.Second
 	if task.Stage != "commit" {
-		mean = 5 * time.Minute
+		mean = w.options.Acceptance
 	}
 	return mean/3 + time.Duration(w.chance.ExpFloat64()*float64(mean)*2/3)
 }

@@ -1,4 +1,5 @@
-// Package auth says who a request comes from: the admin of the plant, or one of its agents.
+// Package auth says who a request comes from: the admin of the plant, one of its agents, or what
+// scrapes its metrics.
 package auth
 
 import (
@@ -21,6 +22,8 @@ type Role string
 const (
 	Admin Role = "admin" // everything that people do
 	Agent Role = "agent" // what agents do: /agent/, /v2/, and reading /git/
+	// Scraper reads the metrics, and nothing else.
+	Scraper Role = "scraper"
 )
 
 // An Identity is who somebody is.
@@ -46,6 +49,7 @@ type Keys struct {
 	admin   [sha256.Size]byte
 	agents  []byte // key of the agents' tokens
 	session []byte // key of the browsers' sessions
+	scraper string
 	extra   map[andon.AgentName][sha256.Size]byte
 }
 
@@ -55,6 +59,7 @@ type Keys struct {
 func New(admin string, agents map[andon.AgentName]string) *Keys {
 	k := &Keys{
 		admin: sha256.Sum256([]byte(admin)), agents: derive(admin, "agents"), session: derive(admin, "sessions"),
+		scraper: "scraper." + sign(derive(admin, "scrapers"), "metrics"),
 		extra: make(map[andon.AgentName][sha256.Size]byte, len(agents)),
 	}
 	for name, token := range agents {
@@ -76,9 +81,15 @@ func (k *Keys) AgentToken(name andon.AgentName) string {
 	return "agent." + string(name) + "." + sign(k.agents, string(name))
 }
 
+// ScraperToken returns the token with which metrics are read; the admin's cannot be found from it.
+func (k *Keys) ScraperToken() string { return k.scraper }
+
 // Who returns whose token it is.
 func (k *Keys) Who(token string) (Identity, bool) {
 	given := sha256.Sum256([]byte(token))
+	if equal(token, k.scraper) {
+		return Identity{Role: Scraper}, true
+	}
 	if subtle.ConstantTimeCompare(given[:], k.admin[:]) == 1 {
 		return Identity{Role: Admin}, true
 	}

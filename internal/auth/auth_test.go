@@ -14,6 +14,7 @@ func TestKeys_KnowTheTokensThatTheyGave(t *testing.T) {
 		"of the local agent":  {Role: Agent, Agent: "local"},
 		k.AgentToken("web1"):  {Role: Agent, Agent: "web1"},
 		k.AgentToken("web-2"): {Role: Agent, Agent: "web-2"},
+		k.ScraperToken():      {Role: Scraper},
 	} {
 		if got, ok := k.Who(token); !ok || got != want {
 			t.Errorf("%q is of %+v, %v", token, got, ok)
@@ -26,7 +27,7 @@ func TestKeys_KnowNoOtherToken(t *testing.T) {
 	other := New("another secret", nil)
 	for _, token := range []string{
 		"", "Secret", "secret ", "agent", "agent.", "agent.web1", "agent.web1.", "agent..",
-		other.AgentToken("web1"), k.AgentToken("web1") + "x", "agent.web2" + k.AgentToken("web1")[len("agent.web1"):],
+		other.ScraperToken(), "scraper.", k.ScraperToken() + "x", other.AgentToken("web1"), k.AgentToken("web1") + "x", "agent.web2" + k.AgentToken("web1")[len("agent.web1"):],
 	} {
 		if got, ok := k.Who(token); ok {
 			t.Errorf("%q counts as the token of %+v", token, got)

@@ -17,8 +17,13 @@ type Source interface {
 	Read(ctx context.Context, after andon.Seq, limit int) iter.Seq2[andon.Event, error]
 }
 
-// batch is how many events CatchUp applies in one transaction.
-const batch = 1000
+const (
+	// batch is how many events CatchUp applies in one transaction.
+	batch = 1000
+	// many is how many CatchUp applies in one once there are more than a few: pages of the database
+	// that several of them change are written once.
+	many = 10_000
+)
 
 // CatchUp applies everything that the source has and the history has not. A history that is ahead
 // of the source, or was made from other events, is emptied first.
@@ -34,19 +39,29 @@ func (h *History) CatchUp(ctx context.Context, from Source) error {
 		h.startNumbers()
 		h.moveTo(0)
 	}
-	events := make([]andon.Event, 0, batch)
+	events, size := make([]andon.Event, 0, batch), batch
 	for e, err := range from.Read(ctx, h.Position(), 0) {
 		if err != nil {
 			return fmt.Errorf("history: catch up: %w", err)
 		}
-		if events = append(events, e); len(events) == batch {
-			if err := h.Apply(ctx, events); err != nil {
+		if events = append(events, e); len(events) < size {
+			continue
+		}
+		if err := h.Apply(ctx, events); err != nil {
+			return err
+		}
+		if size == batch {
+			size = many
+			if err := h.store.haste(ctx, true); err != nil {
 				return err
 			}
-			events = events[:0]
 		}
+		events = events[:0]
 	}
-	return h.Apply(ctx, events)
+	if err := h.Apply(ctx, events); err != nil || size == batch {
+		return err
+	}
+	return h.store.haste(ctx, false)
 }
 
 // madeFrom reports whether the last event of the history is also one of the source.

@@ -203,6 +203,19 @@ func (s *store) tx(ctx context.Context, do func(ctx context.Context) error) erro
 	return storageError(s.path, err)
 }
 
+// haste lets the writer keep more pages in memory, and write them to the database less often, while
+// it applies very many events; then it is as before.
+func (s *store) haste(ctx context.Context, begins bool) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	text := `PRAGMA cache_size = -2000; PRAGMA wal_autocheckpoint = 1000; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA shrink_memory`
+	if begins {
+		text = `PRAGMA cache_size = -131072; PRAGMA wal_autocheckpoint = 32768` // 128 MB of each
+	}
+	_, err := s.w.ExecContext(ctx, text)
+	return storageError(s.path, err)
+}
+
 // empty deletes everything that was made from events.
 func (s *store) empty(ctx context.Context) error {
 	tables, err := query(ctx, s, func(r *sql.Rows) (name string, err error) { return name, r.Scan(&name) },

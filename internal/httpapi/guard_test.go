@@ -107,6 +107,26 @@ func TestGuard_AgentsAndAdminHaveTheirOwnRoutes(t *testing.T) {
 	}
 }
 
+func TestGuard_LetsScrapersReadMetricsAlone(t *testing.T) {
+	p := newPlant(t)
+	scraper := bearer(p.keys.ScraperToken())
+	if resp, body := p.ask("GET", metricsPath, scraper, ""); resp.StatusCode != http.StatusOK || body != string(auth.Scraper) {
+		t.Errorf("a scraper is answered with %s: %s", resp.Status, body)
+	}
+	for _, r := range append(p.everyRoute(), [2]string{"POST", metricsPath}, [2]string{"GET", metricsPath + "/"}) {
+		if r == [2]string{"GET", metricsPath} || r[1] == "/healthz" {
+			continue
+		}
+		if resp, body := p.ask(r[0], r[1], scraper, "{}"); resp.StatusCode != http.StatusForbidden {
+			t.Errorf("%s %s answers a scraper with %s: %.200s", r[0], r[1], resp.Status, body)
+		}
+	}
+	form := map[string]string{"Content-Type": "application/x-www-form-urlencoded"}
+	if resp, _ := p.ask("POST", signInPath, form, url.Values{"token": {p.keys.ScraperToken()}}.Encode()); resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a scraper signs in: %s", resp.Status)
+	}
+}
+
 func TestGuard_KeepsOtherSitesOut(t *testing.T) {
 	p := newPlant(t)
 	value, _ := p.keys.NewSession(p.clock())

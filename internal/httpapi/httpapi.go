@@ -53,8 +53,9 @@ type Config struct {
 	Backup func(ctx context.Context, to io.Writer) error
 
 	// What else the port serves: git below /git/, the registry below /v2/, incoming webhooks
-	// below /hooks/, and pages everywhere else. Without a handler, nothing is there.
-	Git, Registry, Hooks, Pages http.Handler
+	// below /hooks/, what Prometheus scrapes at /metrics, and pages everywhere else. Without a
+	// handler, nothing is there.
+	Git, Registry, Hooks, Metrics, Pages http.Handler
 }
 
 // An API serves everything on the plant's port. It implements http.Handler.
@@ -98,6 +99,9 @@ func (a *API) handle(pattern string, handler http.HandlerFunc) {
 	a.routes.HandleFunc(pattern, handler)
 }
 
+// metricsPath is where metrics are scraped.
+const metricsPath = "/metrics"
+
 // areaOf returns the first word of a path, with its slashes: "/api/".
 func areaOf(path string) string {
 	word, _, more := strings.Cut(strings.TrimPrefix(path, "/"), "/")
@@ -120,6 +124,8 @@ func (a *API) dispatch(w http.ResponseWriter, r *http.Request) {
 		other = a.Registry
 	case "/hooks/":
 		other = a.Hooks
+	case metricsPath:
+		other = a.Metrics
 	default:
 		other = a.Pages
 	}

@@ -105,7 +105,7 @@ func newPlant(t *testing.T) *plant {
 			}
 			return "trunk", nil
 		},
-		Git: http.HandlerFunc(whoAsks), Registry: http.HandlerFunc(whoAsks), Hooks: http.HandlerFunc(whoAsks), Pages: http.HandlerFunc(whoAsks),
+		Git: http.HandlerFunc(whoAsks), Registry: http.HandlerFunc(whoAsks), Hooks: http.HandlerFunc(whoAsks), Metrics: http.HandlerFunc(whoAsks), Pages: http.HandlerFunc(whoAsks),
 	})
 	p.server = httptest.NewUnstartedServer(p.api)
 	p.server.Config.BaseContext = nil

@@ -56,6 +56,12 @@ func (a *API) permit(r *http.Request) error {
 	if r.URL.Path == joinPath && r.TLS != nil {
 		return nil
 	}
+	if signedIn && who.Role == auth.Scraper {
+		if areaOf(r.URL.Path) == metricsPath && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			return nil
+		}
+		return andon.Errorf(andon.KindRefused, "the token of scrapers reads %s and nothing else", metricsPath).WithHint("use the admin's token")
+	}
 	switch areaOf(r.URL.Path) {
 	case "/hooks/", signInPath:
 		return nil

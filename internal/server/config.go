@@ -83,6 +83,10 @@ func (d Directory) AdminToken() string { return d.join("admin.token") }
 // AgentToken holds the token of the agent in the server's process.
 func (d Directory) AgentToken() string { return d.join("agent.token") }
 
+// ScraperToken holds the token with which metrics are read. It follows from the admin's, and is
+// written at each start.
+func (d Directory) ScraperToken() string { return d.join("scraper.token") }
+
 // Journal is the journal's file.
 func (d Directory) Journal() string { return d.join("journal.db") }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -107,6 +108,14 @@ func (d Directory) token(file, prefix string) (string, error) {
 	_, _ = rand.Read(random) // never fails (crypto/rand)
 	token := prefix + base64.RawURLEncoding.EncodeToString(random)
 	return token, d.write(file, []byte(token+"\n"))
+}
+
+// keep writes a file that does not say so already.
+func (d Directory) keep(file string, data []byte) error {
+	if there, err := os.ReadFile(file); err == nil && bytes.Equal(there, data) {
+		return nil
+	}
+	return d.write(file, data)
 }
 
 // write replaces a file of the directory, durably, readable by its owner alone.

@@ -27,6 +27,7 @@ import (
 	"github.com/andon-cd/andon/internal/logs"
 	"github.com/andon-cd/andon/internal/registry"
 	"github.com/andon-cd/andon/internal/retention"
+	"github.com/andon-cd/andon/internal/scrape"
 	"github.com/andon-cd/andon/internal/secret"
 	"github.com/andon-cd/andon/internal/watch"
 	"github.com/andon-cd/andon/internal/web"
@@ -171,7 +172,7 @@ func (p *plant) openKeys() error {
 		return err
 	}
 	p.keys = auth.New(admin, map[andon.AgentName]string{LocalAgent: p.agent})
-	return nil
+	return p.directory.keep(p.directory.ScraperToken(), []byte(p.keys.ScraperToken()+"\n"))
 }
 
 func (p *plant) listen(ctx context.Context) error {
@@ -353,8 +354,9 @@ func (p *plant) handler() http.Handler {
 		Address: func() string { return p.url }, Proxy: p.proxyURL,
 		Hosts: p.config.Names, Authority: p.authority, Reachable: watch.Reachable, Trouble: p.watcher.Trouble,
 		Git: p.git, Registry: p.registry, Backup: p.backup,
-		Hooks: webhook.New(webhook.Config{Wake: p.watcher.Wake, Secret: p.hookSecret, Log: p.config.Log}),
-		Pages: web.New(web.Config{Engine: p.engine, History: p.history, Logs: p.logs, Proxy: p.proxyURL}),
+		Hooks:   webhook.New(webhook.Config{Wake: p.watcher.Wake, Secret: p.hookSecret, Log: p.config.Log}),
+		Metrics: scrape.New(scrape.Config{Engine: p.engine, History: p.history, Build: p.config.Build}),
+		Pages:   web.New(web.Config{Engine: p.engine, History: p.history, Logs: p.logs, Proxy: p.proxyURL}),
 	})
 }
 
