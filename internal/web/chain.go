@@ -15,6 +15,7 @@ const deepestChain = 5
 type reason struct {
 	andon.Wait
 	Who     string
+	Way     wayOn // to what ends it; no words: nothing that somebody can do
 	Because []reason
 }
 
@@ -30,7 +31,7 @@ func reasons(s *line.State, all []andon.Wait, which func(andon.Wait) bool) []rea
 }
 
 func chainOf(s *line.State, all []andon.Wait, w andon.Wait, depth int) reason {
-	r := reason{Wait: w, Who: whoUnblocks(s, w)}
+	r := reason{Wait: w, Who: whoUnblocks(s, w), Way: wayOut(s, w)}
 	if depth == 0 {
 		return r
 	}
@@ -78,6 +79,21 @@ func whoUnblocks(s *line.State, w andon.Wait) string {
 	default:
 		return ""
 	}
+}
+
+// wayOut leads to what a person can do about a wait.
+func wayOut(s *line.State, w andon.Wait) wayOn {
+	switch w.Kind {
+	case andon.WaitApproval:
+		return wayOn{"Promote …", versionPath(andon.VersionRef{Service: w.Service, Number: w.Version}) + "/promote"}
+	case andon.WaitCord:
+		for _, c := range s.Cords {
+			if string(c.ID) == w.On {
+				return wayOn{"Release " + w.On + " …", cordPath(c.Scope) + "?cord=" + w.On}
+			}
+		}
+	}
+	return wayOn{}
 }
 
 // whoReleases says who or what lets a stopped line run again.

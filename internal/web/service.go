@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"html/template"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -124,7 +123,7 @@ func (page *servicePage) present(s *line.State, service *line.Service, proxy str
 	page.State, page.Places = r.State, r.Places
 	for _, c := range s.Cords {
 		if concernsService(s, c.Scope, service) {
-			page.Stops = append(page.Stops, readStop(c))
+			page.Stops, page.State = append(page.Stops, readStop(c)), "stopped"
 		}
 	}
 	waits := s.WaitingFor(service.Name, page.Now)
@@ -134,17 +133,21 @@ func (page *servicePage) present(s *line.State, service *line.Service, proxy str
 	}
 }
 
-// concernsService reports whether a cord holds something of a service back.
+// concernsService reports whether a cord holds something of a service back: all of it, or what goes
+// to an environment that it is in or on its way to.
 func concernsService(s *line.State, scope andon.Scope, service *line.Service) bool {
-	if scope.Covers(service.Name, "") {
+	if scope.Kind != andon.ScopeEnvironment {
+		return scope.Covers(service.Name, "")
+	}
+	if s.PlaceOf(andon.Place{Service: service.Name, Environment: scope.Environment}) != nil {
 		return true
 	}
-	for env := range maps.Keys(s.Environments) {
-		if scope.Covers(service.Name, env) && s.PlaceOf(andon.Place{Service: service.Name, Environment: env}) != nil {
-			return true
-		}
+	p := drawnPipeline(service)
+	if p == nil {
+		return false
 	}
-	return false
+	_, _, goes := p.StageFor(scope.Environment)
+	return goes
 }
 
 // marksOf says how a version did in each stage of its own pipeline.

@@ -76,7 +76,7 @@ func TestLivePage_GoesOnAfterItWasDroppedFromMemory(t *testing.T) {
 		s.page(fmt.Sprintf("/services/shop/versions/%d", 1000+i), http.StatusNotFound)
 	}
 	s.plant.Do(line.AddService{Service: "basket"}) // the next drawing is of a later position
-	if c := s.follow(stream+"?after="+edition, "")(); c.name != "parts" || !strings.Contains(c.parts["version"], "shop 1") {
+	if c := s.follow(stream+"?after="+edition, "")(); c.name != "parts" || !strings.Contains(c.parts["version-head"], ">shop</a> 1") {
 		t.Errorf("a reader of an earlier drawing gets %v", c)
 	}
 	for _, of := range []string{"", "nonsense", "1-1", edition[:len(edition)-1] + "99999"} {

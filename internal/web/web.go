@@ -51,7 +51,7 @@ type pages struct {
 func New(config Config) http.Handler {
 	p := &pages{
 		Config: config,
-		board:  parse("board.html"), version: parse("live.html", "version.html"), failure: parse("failure.html"),
+		board:  parse("board.html"), version: parse("live.html", "version.html", "lists.html"), failure: parse("failure.html"),
 		deployment: parse("live.html", "deployment.html"), changePage: parse("change.html"),
 		flow: parse("flow.html"), measures: parse("measures.html"), log: parse("log.html"),
 	}
@@ -89,6 +89,7 @@ func parse(names ...string) *template.Template {
 		"passed":       passed,
 		"cordpath":     cordPath,
 		"person":       person,
+		"bytes":        bytesOf,
 		"short":        func(c andon.CommitID) string { return c.Short() },
 		"digest":       func(d andon.Digest) string { return d.Short() },
 	}

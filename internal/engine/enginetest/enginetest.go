@@ -33,6 +33,8 @@ type Plant struct {
 	Engine *engine.Engine
 	// Fails says which jobs fail; nil: none.
 	Fails func(andon.Task) bool
+	// Tests says what a job reports of its tests; nil: nothing.
+	Tests func(andon.Task) *andon.TestSummary
 
 	t       testing.TB
 	history *history.History
@@ -192,6 +194,9 @@ func (p *Plant) finish(ctx context.Context, lease andon.Lease, built func(andon.
 	result := andon.TaskResult{Outcome: andon.Succeeded, Started: p.Now(), Ended: p.Now()}
 	if p.Fails != nil && p.Fails(lease.Task) {
 		result.Outcome, result.ExitCode, result.Reason = andon.Failed, 1, "a step exited with 1"
+	}
+	if p.Tests != nil {
+		result.Tests = p.Tests(lease.Task)
 	}
 	if lease.Task.Artifact != nil {
 		digest := Digest(lease.Task.Commit)
