@@ -56,7 +56,7 @@ var driverUsers = []string{"internal/cli", "bench", "e2e"}
 var drivers = []string{"internal/platform/process", "internal/platform/docker", "internal/traffic/proxy", "internal/traffic/haproxy", "internal/journal/sqlite", "internal/journal/postgres"}
 
 // testOnly packages are for tests; no program may link them, nor package testing.
-var testOnly = []string{"internal/platform/platformtest", "internal/platform/docker/dockertest", "internal/traffic/traffictest", "internal/journal/journaltest", "internal/engine/enginetest", "e2e/planttest", "internal/cli/screen/screentest"}
+var testOnly = []string{"internal/platform/platformtest", "internal/platform/docker/dockertest", "internal/traffic/traffictest", "internal/journal/journaltest", "internal/engine/enginetest", "internal/andon/andontest", "e2e/planttest", "internal/cli/screen/screentest"}
 
 type source struct {
 	dir     string // below the module, slash-separated

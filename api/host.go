@@ -18,6 +18,7 @@ type Host struct {
 	Platforms []string          `json:"platforms,omitempty" doc:"that it runs copies on; left out: process alone"`
 	Address   string            `json:"address,omitempty" doc:"where its copies are reached from other hosts"`
 	Build     string            `json:"build,omitempty" doc:"the version of andon that it runs"`
+	Protocol  int               `json:"protocol,omitempty" doc:"the number of what its agent speaks; the server may speak another"`
 	Copies    int               `json:"copies" doc:"that should run there"`
 }
 

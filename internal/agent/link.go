@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,7 +125,7 @@ func (a *Agent) connect(ctx context.Context) error {
 		if err := a.belongsTo(welcome.Plant); err != nil {
 			return err
 		}
-		a.config.Log.Info("connected", "plant", welcome.Plant, "epoch", welcome.Epoch)
+		a.config.Log.Info("connected", "plant", welcome.Plant, "epoch", welcome.Epoch, "protocol", cmp.Or(welcome.Protocol, 1))
 		if known = ""; !taken && a.config.Welcomed != nil {
 			a.config.Welcomed()
 		}

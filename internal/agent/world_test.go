@@ -36,6 +36,7 @@ type world struct {
 	traffic *trafficInMemory
 	runner  *scriptedRunner
 
+	server   Plant        // instead of plant; nil: plant
 	copies   int          // of one service, at most; 0: the default
 	welcomed int          // how often the agent was told that the server took it
 	log      bytes.Buffer // of all agents
@@ -74,8 +75,12 @@ func (w *world) agent() (stop func() error) {
 // run runs an agent until it ends.
 func (w *world) run(ctx context.Context) error {
 	pf := w.host.Open()
+	server := w.server
+	if server == nil {
+		server = w.plant
+	}
 	a, err := New(Config{
-		Name: "local", Slots: 2, Build: "test", Dir: w.dir, Plant: w.plant, Platforms: map[string]platform.Platform{andon.PlatformProcess: pf},
+		Name: "local", Slots: 2, Build: "test", Dir: w.dir, Plant: server, Platforms: map[string]platform.Platform{andon.PlatformProcess: pf},
 		Traffic: w.traffic, Runner: w.runner, Probe: w.probe, Copies: w.copies,
 		Log: slog.New(slog.NewTextHandler(&w.log, nil)), Welcomed: func() { w.welcomed++ },
 	})

@@ -34,13 +34,13 @@ func (cmd *hostListCmd) Run(c *call) error {
 	}
 	now := time.Now()
 	var t table
-	t.row("host", "state", "", "copies", "platforms", "labels")
+	t.row("host", "state", "", "copies", "version", "platforms", "labels")
 	for _, h := range hosts {
 		state := string(h.State)
 		if h.State == api.HostInvited && h.Expires != nil && h.Expires.Before(now) {
 			state = "did not come"
 		}
-		t.row(h.Name, state, since(h.Since, now), fmt.Sprint(h.Copies), first(strings.Join(h.Platforms, " "), "process"), labelWords(h.Labels))
+		t.row(h.Name, state, since(h.Since, now), fmt.Sprint(h.Copies), first(printable(h.Build), "-"), first(strings.Join(h.Platforms, " "), "process"), labelWords(h.Labels))
 		if h.Reason != "" {
 			t.row("", printable(h.Reason))
 		}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -50,7 +51,7 @@ func wireHost(s *line.State, name andon.AgentName) api.Host {
 		if a.Lost {
 			out.State = api.HostAway
 		}
-		out.Labels, out.Platforms, out.Address, out.Build = a.Labels, a.Platforms, a.Address, a.Build
+		out.Labels, out.Platforms, out.Address, out.Build, out.Protocol = a.Labels, a.Platforms, a.Address, a.Build, cmp.Or(a.Protocol, 1)
 	}
 	return out
 }

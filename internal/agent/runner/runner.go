@@ -89,6 +89,9 @@ func (r *Runner) Run(ctx context.Context, lease andon.Lease, at Surroundings) an
 }
 
 func (r *Runner) run(ctx context.Context, lease andon.Lease, at Surroundings) andon.TaskResult {
+	if err := known(lease.Task); err != nil {
+		return failure(ctx, err)
+	}
 	timeout := lease.Task.Timeout
 	if timeout <= 0 {
 		timeout = andon.DefaultJobTimeout
