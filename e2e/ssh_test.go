@@ -54,8 +54,9 @@ func newSSHHost(t *testing.T) *sshHost {
 		execute(t, home, environmentIn(home), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file).Wants(t, done, "ssh-keygen")
 	}
 	_, port, _ := net.SplitHostPort(h.address)
-	h.write("sshd_config", 0o600, "Port "+port, "ListenAddress 127.0.0.1", "HostKey "+hostKey, "AuthorizedKeysFile "+key+".pub", "PidFile none",
+	h.write("sshd_config", 0o600, "Port "+port, "ListenAddress 127.0.0.1", "HostKey "+hostKey, "AuthorizedKeysFile "+filepath.Join(home, "authorized_keys"), "PidFile none",
 		"StrictModes no", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin prohibit-password")
+	h.admit("key.pub")
 	if err := os.Mkdir(h.bin, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -102,6 +103,12 @@ func (h *sshHost) trust(name string) {
 	h.write("known_hosts", 0o600, "[127.0.0.1]:"+port+" "+strings.Join(strings.Fields(h.read(name))[:2], " "))
 }
 
+// admit lets whoever has the other half of a public key in to the host, and nobody else.
+func (h *sshHost) admit(name string) {
+	h.t.Helper()
+	h.write("authorized_keys", 0o600, h.read(name))
+}
+
 // TestHosts_AreInstalledBySSH installs an agent with the real ssh and sshd: nothing is asked, no
 // command line has the token, and a host whose key is not known gets nothing.
 func TestHosts_AreInstalledBySSH(t *testing.T) {
@@ -118,6 +125,9 @@ func TestHosts_AreInstalledBySSH(t *testing.T) {
 	add().Wants(t, refused, "andon host add of a host whose key is not known").Says(t, "is not one that this machine knows")
 	h.trust("key.pub")
 	add().Wants(t, refused, "andon host add of a host with another key").Says(t, "is not one that this machine knows")
+	h.trust("host_key.pub")
+	h.admit("host_key.pub")
+	add().Wants(t, unreachable, "andon host add of a host that does not let this user in").Says(t, "SSH does not get to", "Permission denied")
 	if _, err := os.Stat(into); err == nil {
 		t.Error("something was put on a host that is not the right one")
 	}
@@ -125,7 +135,7 @@ func TestHosts_AreInstalledBySSH(t *testing.T) {
 		t.Error("a token was made for a host that could not be reached")
 	}
 
-	h.trust("host_key.pub")
+	h.admit("key.pub")
 	t.Cleanup(func() {
 		execute(t, h.home, environmentIn(h.home), p.Program, "down", "--data", data).Wants(t, done, "andon down of the agent")
 		for _, left := range processesOf(into) {
