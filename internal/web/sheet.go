@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"strconv"
@@ -40,6 +41,10 @@ type sheet struct {
 	parts    map[string]kept
 	packed   map[bool]packed // by whether it is compressed
 }
+
+// errOtherParts is what draw returns when the page has parts now that it had not, or lacks some: all
+// of it is to be drawn.
+var errOtherParts = errors.New("the page has other parts now")
 
 // A drawn part has the ID of its element in the page.
 type drawn struct {
@@ -91,6 +96,10 @@ func (s *sheet) refresh(ctx context.Context) (news <-chan struct{}, err error) {
 	}
 	if everything || s.about == nil || s.about(services) {
 		parts, err := s.draw(ctx, services, everything)
+		if errors.Is(err, errOtherParts) {
+			everything = true
+			parts, err = s.draw(ctx, nil, true)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -39,12 +39,10 @@ type pages struct {
 	Config
 	board, version, deployment, changePage, flow, measures, log, failure *template.Template
 
-	sheet   *sheet // of the board
+	sheet   *sheet // of the board of all services
 	sheets  *sheets
 	service servicePages
-	figures counter
 	forms   once
-	columns []andon.EnvironmentName // of the board; the sheet has them drawn one at a time
 }
 
 // New returns the handler of the pages. Whoever calls it has checked who asks.
@@ -56,7 +54,7 @@ func New(config Config) http.Handler {
 		flow: parse("flow.html"), measures: parse("measures.html"), log: parse("log.html"),
 	}
 	p.sheets = newSheets(time.Now().UnixNano())
-	p.sheet = &sheet{engine: config.Engine, epoch: p.sheets.epoch, draw: p.drawBoard, frame: p.frameBoard}
+	p.sheet = p.newWall("")
 	static, err := fs.Sub(files, "static")
 	if err != nil {
 		panic("web: the embedded files lack static: " + err.Error())
@@ -65,6 +63,7 @@ func New(config Config) http.Handler {
 	mux.HandleFunc("GET /{$}", p.showBoard)
 	mux.HandleFunc("GET /board", p.showBoard)
 	mux.HandleFunc("GET /board/live", p.followBoard)
+	mux.HandleFunc("GET /board/next", p.turnBoard)
 	p.handleServices(mux)
 	p.handleLive(mux, "/services/{service}/versions/{number}", p.describeVersion)
 	p.handleLive(mux, "/services/{service}/deployments/{deployment}", p.describeDeployment)

@@ -81,9 +81,10 @@
   }
 
   // A live page: its parts come drawn.
+  let source;
   function follow(page) {
     const separator = page.dataset.live.includes("?") ? "&" : "?";
-    const source = heard(new EventSource(page.dataset.live + separator + "after=" + page.dataset.edition));
+    source = heard(new EventSource(page.dataset.live + separator + "after=" + page.dataset.edition));
     source.addEventListener("parts", (event) => {
       for (const [id, html] of Object.entries(JSON.parse(event.data))) {
         const old = document.getElementById(id);
@@ -95,6 +96,27 @@
     });
     source.addEventListener("anew", () => location.reload());
   }
+
+  // A board on a wall shows one team after the other. It turns only to a page that came: when the
+  // connection is lost, the last one stays and says so. It waits for whoever uses it.
+  const turn = location.pathname.startsWith("/board") && /^(\d+)(s|m)$/.exec(new URLSearchParams(location.search).get("rotate") || "");
+  async function next() {
+    if (main.contains(document.activeElement) && document.activeElement !== main) return;
+    const answer = await fetch("/board/next" + location.search, { headers: { Accept: "text/html" } });
+    if (!answer.ok || answer.url === location.href) return;
+    if (!new URL(answer.url).pathname.startsWith("/board")) { location.reload(); return; } // signed out
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const page = fresh.querySelector("#main [data-live]");
+    if (!page) return;
+    source?.close();
+    main.replaceChildren(page);
+    document.title = fresh.title;
+    history.replaceState(null, "", answer.url);
+    grow();
+    follow(page);
+    tell();
+  }
+  if (turn) setInterval(() => next().catch(() => { /* the stream says that the connection is lost */ }), turn[1] * { s: 1000, m: 60000 }[turn[2]]);
 
   grow();
   tell();
