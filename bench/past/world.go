@@ -103,7 +103,7 @@ func (w *world) do(verb line.Verb) error {
 // movesPlace reports whether an event is of a kind that can change when a deployment is due.
 func movesPlace(e andon.Event) bool {
 	switch e.Body.(type) {
-	case andon.VersionCreated, andon.TaskQueued, andon.TaskLeased, andon.StageStarted, andon.StageFinished, andon.VersionEnded, andon.MaturityChanged:
+	case andon.VersionCreated, andon.TaskQueued, andon.TaskLeased, andon.TaskEnded, andon.StageStarted, andon.StageFinished, andon.VersionEnded, andon.MaturityChanged:
 		return false
 	default:
 		return true

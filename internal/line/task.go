@@ -75,7 +75,10 @@ func (s *State) assign() []andon.Body {
 		return nil
 	}
 	free := s.freest()
-	running := s.jobsByService()
+	var running map[andon.ServiceName]int
+	if len(s.Queue) > 1 { // one task keeps no slot from others
+		running = s.jobsByService()
+	}
 	var first *Task
 	var to andon.AgentName
 	for _, id := range s.Queue {

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -39,9 +38,8 @@ func (p *pages) writeSheet(w http.ResponseWriter, body []byte, compressed bool) 
 	_, _ = w.Write(body)
 }
 
-func takesGzip(r *http.Request) bool {
-	return strings.Contains(r.Header.Get("Accept-Encoding"), "gzip")
-}
+// stillHere is what a stream without changes says. It never changes.
+var stillHere = newEvent([]byte(":\n\n"))
 
 // follow sends the changes of a sheet as server-sent events from the edition on that the reader
 // has. A connection that was lost goes on where it ended.
@@ -54,8 +52,10 @@ func (p *pages) follow(w http.ResponseWriter, r *http.Request, s *sheet) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
+	h.Add("Vary", "Accept-Encoding")
+	compressed := takesGzip(r)
 	control := http.NewResponseController(w)
-	send := func(b []byte) bool {
+	write := func(b []byte) bool {
 		// Not every writer can be given a deadline; one that cannot is a test's.
 		_ = control.SetWriteDeadline(time.Now().Add(sendLimit))
 		if _, err := w.Write(b); err != nil {
@@ -63,7 +63,19 @@ func (p *pages) follow(w http.ResponseWriter, r *http.Request, s *sheet) {
 		}
 		return control.Flush() == nil
 	}
-	if !send([]byte("retry: 1000\n\n")) {
+	send := func(e event) bool {
+		if compressed {
+			return write(e.packed)
+		}
+		return write(e.text)
+	}
+	if compressed {
+		h.Set("Content-Encoding", "gzip")
+		if !write(gzipHeader) {
+			return
+		}
+	}
+	if !send(newEvent([]byte("retry: 1000\n\n"))) {
 		return
 	}
 	beat := time.NewTicker(heartbeat)
@@ -71,17 +83,17 @@ func (p *pages) follow(w http.ResponseWriter, r *http.Request, s *sheet) {
 	rest := time.NewTicker(pace)
 	defer rest.Stop()
 	for {
-		event, now, news, err := s.since(r.Context(), edition)
+		told, now, news, err := s.since(r.Context(), edition)
 		switch {
 		case andon.KindOf(err) == andon.KindNotFound: // what the page is about is gone
-			send([]byte("event: anew\ndata: {}\n\n"))
+			send(newEvent([]byte("event: anew\ndata: {}\n\n")))
 			return
 		case err != nil:
 			return // the reader comes again
 		}
 		edition = now
-		if len(event) > 0 {
-			if !send(event) {
+		if len(told.text) > 0 {
+			if !send(told) {
 				return
 			}
 			select {
@@ -93,7 +105,7 @@ func (p *pages) follow(w http.ResponseWriter, r *http.Request, s *sheet) {
 		select {
 		case <-news:
 		case <-beat.C:
-			if !send([]byte(":\n\n")) {
+			if !send(stillHere) {
 				return
 			}
 		case <-r.Context().Done():

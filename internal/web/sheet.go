@@ -39,8 +39,18 @@ type sheet struct {
 	set      andon.Seq // the position at which parts came or went
 	order    []string
 	parts    map[string]kept
-	packed   map[bool]packed // by whether it is compressed
+	packed   map[bool]packed     // by whether it is compressed
+	events   map[andon.Seq]event // of this revision, by the one that a reader has
 }
+
+// mostEvents bounds the events that a sheet keeps for its readers: most of them have the same
+// revision.
+const mostEvents = 16
+
+// An event is what a reader is told of changes, as text and compressed.
+type event struct{ text, packed []byte }
+
+func newEvent(text []byte) event { return event{text, packEvent(text)} }
 
 // errOtherParts is what draw returns when the page has parts now that it had not, or lacks some: all
 // of it is to be drawn.
@@ -115,7 +125,7 @@ func (s *sheet) refresh(ctx context.Context) (news <-chan struct{}, err error) {
 func (s *sheet) take(parts []drawn, everything bool, next andon.Seq) {
 	changed := false
 	if s.parts == nil {
-		s.parts, s.packed = map[string]kept{}, map[bool]packed{}
+		s.parts, s.packed, s.events = map[string]kept{}, map[bool]packed{}, map[andon.Seq]event{}
 	}
 	for _, d := range parts {
 		if old, known := s.parts[d.id]; !known || old.html != d.html {
@@ -128,6 +138,7 @@ func (s *sheet) take(parts []drawn, everything bool, next andon.Seq) {
 	}
 	if changed {
 		s.revision = next
+		clear(s.events)
 	}
 }
 
@@ -168,11 +179,11 @@ func (s *sheet) whole(ctx context.Context, compressed bool) ([]byte, error) {
 		parts = append(parts, drawn{id, s.parts[id].html})
 	}
 	body, err := s.frame(parts, s.edition())
-	if err == nil && compressed {
-		body, err = compress(body)
-	}
 	if err != nil {
 		return nil, err
+	}
+	if compressed {
+		body = pack(body, gzip.BestSpeed)
 	}
 	s.packed[compressed] = packed{s.revision, body}
 	return body, nil
@@ -181,19 +192,22 @@ func (s *sheet) whole(ctx context.Context, compressed bool) ([]byte, error) {
 // since returns what has changed since an edition, as the data of one server-sent event; none if
 // nothing has. A reader of another set of parts is told to load the page again. The channel is
 // closed when it is worth asking again.
-func (s *sheet) since(ctx context.Context, edition string) (event []byte, now string, news <-chan struct{}, err error) {
+func (s *sheet) since(ctx context.Context, edition string) (told event, now string, news <-chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if news, err = s.refresh(ctx); err != nil {
-		return nil, edition, nil, err
+		return event{}, edition, nil, err
 	}
 	now = s.edition()
 	epoch, revision, ok := cutEdition(edition)
 	switch {
 	case !ok || epoch != s.epoch || revision < s.set || revision > s.revision:
-		return fmt.Appendf(nil, "event: anew\nid: %s\ndata: {}\n\n", now), now, news, nil
+		return newEvent(fmt.Appendf(nil, "event: anew\nid: %s\ndata: {}\n\n", now)), now, news, nil
 	case revision == s.revision:
-		return nil, now, news, nil
+		return event{}, now, news, nil
+	}
+	if told, known := s.events[revision]; known {
+		return told, now, news, nil
 	}
 	changes := map[string]template.HTML{}
 	for id, p := range s.parts {
@@ -205,9 +219,13 @@ func (s *sheet) since(ctx context.Context, edition string) (event []byte, now st
 	encoder := json.NewEncoder(&data)
 	encoder.SetEscapeHTML(false) // it is HTML
 	if err := encoder.Encode(changes); err != nil {
-		return nil, edition, nil, fmt.Errorf("web: %w", err)
+		return event{}, edition, nil, fmt.Errorf("web: %w", err)
 	}
-	return fmt.Appendf(nil, "event: parts\nid: %s\ndata: %s\n\n", now, bytes.TrimSpace(data.Bytes())), now, news, nil
+	told = newEvent(fmt.Appendf(nil, "event: parts\nid: %s\ndata: %s\n\n", now, bytes.TrimSpace(data.Bytes())))
+	if len(s.events) < mostEvents {
+		s.events[revision] = told
+	}
+	return told, now, news, nil
 }
 
 func cutEdition(text string) (epoch int64, revision andon.Seq, ok bool) {
@@ -218,19 +236,4 @@ func cutEdition(text string) (epoch int64, revision andon.Seq, ok bool) {
 	}
 	position, err := strconv.ParseInt(after, 10, 64)
 	return epoch, andon.Seq(position), err == nil
-}
-
-func compress(body []byte) ([]byte, error) {
-	var b bytes.Buffer
-	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := z.Write(body); err != nil {
-		return nil, err
-	}
-	if err := z.Close(); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
 }

@@ -7,7 +7,6 @@ import (
 	"embed"
 	"errors"
 	"html/template"
-	"io/fs"
 	"net/http"
 	"strconv"
 	"strings"
@@ -55,10 +54,6 @@ func New(config Config) http.Handler {
 	}
 	p.sheets = newSheets(time.Now().UnixNano())
 	p.sheet = p.newWall("")
-	static, err := fs.Sub(files, "static")
-	if err != nil {
-		panic("web: the embedded files lack static: " + err.Error())
-	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", p.showBoard)
 	mux.HandleFunc("GET /board", p.showBoard)
@@ -71,12 +66,13 @@ func New(config Config) http.Handler {
 	p.handleLogs(mux)
 	mux.HandleFunc("GET /flow", p.showFlow)
 	mux.HandleFunc("GET /measures", p.showMeasures)
-	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
+	mux.HandleFunc("GET /static/{name...}", p.serveAsset)
 	mux.HandleFunc("/", p.nothing)
+	pages := compressed(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", policy)
 		w.Header().Set("Referrer-Policy", "no-referrer")
-		mux.ServeHTTP(w, r)
+		pages.ServeHTTP(w, r)
 	})
 }
 
@@ -86,6 +82,7 @@ func parse(names ...string) *template.Template {
 		"spent":        func(from, to time.Time) string { return metrics.Short(to.Sub(from)) },
 		"milliseconds": func(n int64) string { return took(time.Duration(n) * time.Millisecond) },
 		"passed":       passed,
+		"static":       assetPath,
 		"cordpath":     cordPath,
 		"person":       person,
 		"bytes":        bytesOf,
