@@ -123,6 +123,30 @@ func TestBoard_SendsTheRowsThatChanged(t *testing.T) {
 	}
 }
 
+// TestBoard_SaysThatAHostIsAwayUntilItIsBack: and why, as long as nobody hears of its agent.
+func TestBoard_SaysThatAHostIsAwayUntilItIsBack(t *testing.T) {
+	s := twoServices(t)
+	hello := line.ConnectAgent{Hello: andon.Hello{Agent: "web1", Slots: 1, Build: "1.0.0"}}
+	s.plant.Do(hello)
+	next := s.watch("?after="+s.edition(), "")
+	s.plant.Do(line.LoseAgent{Agent: "web1", Epoch: 1, Reason: "not heard of for 25 s"})
+	gone := next()
+	for !strings.Contains(gone.parts["stops"], "Host web1 is away") {
+		gone = next()
+	}
+	if !strings.Contains(gone.parts["stops"], "not heard of for 25 s") {
+		t.Errorf("the board does not say why: %s", gone.parts["stops"])
+	}
+	s.plant.Do(hello)
+	back := next()
+	for back.parts["stops"] == "" {
+		back = next()
+	}
+	if strings.Contains(back.parts["stops"], "web1") {
+		t.Errorf("the board says of a host that is back: %s", back.parts["stops"])
+	}
+}
+
 func TestBoard_IsLoadedAnewWhenItsRowsAreOthers(t *testing.T) {
 	s := twoServices(t)
 	edition := s.edition()
