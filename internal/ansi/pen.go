@@ -58,14 +58,39 @@ func Plain(line []byte) []byte {
 	if simple(line) {
 		return line
 	}
-	var (
-		p     Pen
-		plain []byte
-	)
+	plain, ok := strip(line)
+	if ok {
+		return plain
+	}
+	var p Pen
+	plain = plain[:0]
 	for _, c := range p.cells(line) {
 		plain = utf8.AppendRune(plain, c.char)
 	}
 	return plain
+}
+
+// strip takes the sequences out of a line; ok is false when it is not enough, since something was
+// written over.
+func strip(line []byte) (plain []byte, ok bool) {
+	line = bytes.TrimSuffix(line, []byte{'\r'})
+	plain = make([]byte, 0, len(line))
+	for {
+		i := bytes.IndexByte(line, escape)
+		if i < 0 {
+			return append(plain, line...), simple(line) && utf8.Valid(line)
+		}
+		if !simple(line[:i]) || !utf8.Valid(line[:i]) {
+			return plain, false
+		}
+		plain = append(plain, line[:i]...)
+		n, final, parameters := sequence(line[i:])
+		// Nothing is behind the end that would be erased.
+		if final == 'G' || final == 'K' && first(parameters) != 0 {
+			return plain, false
+		}
+		line = line[i+n:]
+	}
 }
 
 // Steers reports whether what is seen of some bytes may differ from them.

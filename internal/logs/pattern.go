@@ -60,8 +60,18 @@ func ascii(text string) bool {
 // Find returns where a line as it is seen matches: at most n places, each from a byte to another.
 func (p *Pattern) Find(line string, n int) [][]int { return p.regex.FindAllStringIndex(line, n) }
 
-// match reports whether a line matches as it is seen.
-func (p *Pattern) match(line []byte) bool { return p.regex.Match(ansi.Plain(line)) }
+// match reports whether a line matches as it is seen. scratch is memory for it.
+func (p *Pattern) match(line, scratch []byte) bool {
+	line = ansi.Plain(line)
+	switch {
+	case p.text == nil:
+		return p.regex.Match(line)
+	case p.fold:
+		return bytes.Contains(lower(scratch, line), p.text)
+	default:
+		return bytes.Contains(line, p.text)
+	}
+}
 
 // quick reports whether whole lines can be searched at once, and returns what of them is compared.
 // lowered is memory for as many bytes.
@@ -86,10 +96,10 @@ func (p *Pattern) nextQuick(compared []byte) (begin, end int) {
 }
 
 // next is nextQuick for lines that are looked at one by one.
-func (p *Pattern) next(lines []byte) (begin, end int) {
+func (p *Pattern) next(lines, scratch []byte) (begin, end int) {
 	for begin < len(lines) {
 		end = lineEnd(lines, begin)
-		if p.match(bytes.TrimSuffix(lines[begin:end], newline)) {
+		if p.match(bytes.TrimSuffix(lines[begin:end], newline), scratch) {
 			return begin, end
 		}
 		begin = end
@@ -106,8 +116,8 @@ func lineEnd(lines []byte, i int) int {
 }
 
 func lower(to, p []byte) []byte {
-	to = to[:len(p)]
-	for i, b := range p {
+	to = append(to[:0], p...)
+	for i, b := range to {
 		if b-'A' < 26 {
 			b += 'a' - 'A'
 		}

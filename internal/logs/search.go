@@ -142,7 +142,7 @@ func (s *searching) piece(p, lowered []byte) {
 			begin, end = s.pattern.nextQuick(compared)
 			compared = compared[end:]
 		} else {
-			begin, end = s.pattern.next(p)
+			begin, end = s.pattern.next(p, lowered)
 		}
 		if begin >= 0 {
 			s.advance(p[:begin])

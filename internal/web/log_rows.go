@@ -152,6 +152,7 @@ func (p *pages) around(v logView) (window, error) {
 			return f.before(f.total+1, windowRows)
 		}
 		f.reveal(line)
+		f.reveal(min(v.Last, f.total))
 		above := f.before(line, aboveRows)
 		below := f.after(line, windowRows-len(above))
 		if missing := windowRows - len(above) - len(below); missing > 0 {

@@ -70,7 +70,8 @@
 
   // Shows the window about a line, with that line at a height of the frame.
   async function jump(line, height = lines.clientHeight / 3) {
-    const window = await get({ line: Math.max(1, Math.min(line, total || line)) });
+    const range = line === marked[0] && marked[1] > line; // all of it is unfolded
+    const window = await get({ line: range ? marked.join("-") : Math.max(1, Math.min(line, total || line)) });
     if (!window) return;
     lines.replaceChildren(window);
     const row = rowOf(line) || nearest(line);
