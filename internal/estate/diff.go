@@ -84,13 +84,29 @@ func orNothing(s string) string { return cmp.Or(s, "–") }
 // Sentence says what an environment is: every key that is not empty.
 func Sentence(e andon.Environment) string {
 	var parts []string
-	for _, v := range values(e) {
-		if v.text != "" {
-			parts = append(parts, v.key+" "+v.text)
-		}
+	for _, v := range Settings(e) {
+		parts = append(parts, v.Key+" "+v.Value)
 	}
 	return strings.Join(parts, ", ")
 }
+
+// A Setting is one key of an environment as people read it.
+type Setting struct{ Key, Value string }
+
+// Settings returns what an environment says of itself: every key that is not empty, in the order of
+// its file.
+func Settings(e andon.Environment) []Setting {
+	var all []Setting
+	for _, v := range values(e) {
+		if v.text != "" {
+			all = append(all, Setting{v.key, v.text})
+		}
+	}
+	return all
+}
+
+// Compare returns what differs between two environments of one plant, key by key.
+func Compare(one, other andon.Environment) []Change { return differences(one, other) }
 
 // A value is one key of an environment as people read it.
 type value struct{ key, text string }

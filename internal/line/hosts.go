@@ -28,6 +28,13 @@ func (s *State) placed(e *andon.Environment) []andon.AgentName {
 	return slices.DeleteFunc(sorted(s.Agents), s.removed)
 }
 
+// HostsOf returns the agents that are chosen for the copies of an environment, and those whose
+// proxies get its routes, whether they are there or not.
+func (s *State) HostsOf(e *andon.Environment) (copies, edges []andon.AgentName) {
+	copies = s.placed(e)
+	return copies, s.edges(e, copies)
+}
+
 // hosts returns the agents that copies in an environment go to, in turn: those of the chosen
 // ones that are there and have the platform that the copies need: that of their release, which a
 // rollback brings back as it was.

@@ -38,10 +38,11 @@ type pages struct {
 	Config
 	board, version, deployment, changePage, flow, measures, log, failure *template.Template
 
-	sheet   *sheet // of the board of all services
-	sheets  *sheets
-	service servicePages
-	forms   once
+	sheet        *sheet // of the board of all services
+	sheets       *sheets
+	service      servicePages
+	environments environmentPages
+	forms        once
 }
 
 // New returns the handler of the pages. Whoever calls it has checked who asks.
@@ -60,6 +61,7 @@ func New(config Config) http.Handler {
 	mux.HandleFunc("GET /board/live", p.followBoard)
 	mux.HandleFunc("GET /board/next", p.turnBoard)
 	p.handleServices(mux)
+	p.handleEnvironments(mux)
 	p.handleLive(mux, "/services/{service}/versions/{number}", p.describeVersion)
 	p.handleLive(mux, "/services/{service}/deployments/{deployment}", p.describeDeployment)
 	p.handleVerbs(mux)
