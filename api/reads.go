@@ -94,6 +94,11 @@ func (c *Client) Why(ctx context.Context, q WhyQuestion) (w Why, err error) {
 	return w, c.get(ctx, path("why"), v.Values(), &w)
 }
 
+// Queue lists everything that does not move, by what it waits for in the end.
+func (c *Client) Queue(ctx context.Context) (q Queue, err error) {
+	return q, c.get(ctx, path("queue"), nil, &q)
+}
+
 // Cords lists cords, those pulled last first; with open, only those that are pulled.
 func (c *Client) Cords(ctx context.Context, open bool, p Page) (l []Cord, err error) {
 	return l, c.get(ctx, path("cords"), values{}.flag("open", open).page(p).Values(), &l)

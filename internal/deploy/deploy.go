@@ -88,22 +88,17 @@ func Next(in Input) Step {
 	if in.Reverting {
 		return revert(v)
 	}
-	stale, draining := v.clear()
-	if stale != nil {
-		return Step{At: v.Step, Desired: stale}
+	if step, stale := v.clear(); stale {
+		return step
 	}
-	return wakeFor(strategyOf(in.Plan.Strategy)(v), draining)
-}
-
-func strategyOf(s andon.Strategy) func(*view) Step {
-	switch s {
+	switch in.Plan.Strategy {
 	case andon.BlueGreen:
-		return blueGreen
+		return blueGreen(v)
 	case andon.Canary:
-		return canary
+		return canary(v)
 	case andon.Replace:
-		return replace
+		return replace(v)
 	default:
-		return rolling
+		return rolling(v)
 	}
 }

@@ -373,3 +373,36 @@ func TestAudit_NoEventIsWithoutASentence(t *testing.T) {
 		}
 	}
 }
+
+func TestExpect_AJobTakesWhatItsLastRunsTook(t *testing.T) {
+	t.Parallel()
+	var s story
+	s.begin()
+	for n := 1; n <= 4; n++ {
+		s.push(n, "main", andon.Succeeded)
+	}
+	h := told(t, &s)
+	version := must[history.Version](t)(h.Version(t.Context(), ref(4)))
+	task := version.Stages[0].Tasks[0]
+	took := task.Attempts[0].Ended.Sub(task.Attempts[0].Leased)
+	since := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+	wait := andon.Wait{Service: "shop", Version: 4, Kind: andon.WaitTask, On: string(task.ID), Since: since}
+	got := must[history.Expectation](t)(h.Expect(t.Context(), wait, nil, time.Time{}))
+	if got.From != 4 || got.Took != took || !got.At.Equal(since.Add(took)) {
+		t.Errorf("expected %+v, and it took %s", got, took)
+	}
+	until := since.Add(time.Minute)
+	for _, c := range []struct {
+		wait andon.Wait
+		want history.Expectation
+	}{
+		{andon.Wait{Kind: andon.WaitTask, On: "shop.9.commit.build.1", Since: since}, history.Expectation{}},
+		{andon.Wait{Kind: andon.WaitSoak, Until: until}, history.Expectation{At: until}},
+		{andon.Wait{Kind: andon.WaitCopies, Until: until}, history.Expectation{}},
+		{andon.Wait{Kind: andon.WaitApproval, On: "certify"}, history.Expectation{}},
+	} {
+		if got := must[history.Expectation](t)(h.Expect(t.Context(), c.wait, nil, time.Time{})); got != c.want {
+			t.Errorf("%s: %+v, want %+v", c.wait.Kind, got, c.want)
+		}
+	}
+}

@@ -55,6 +55,7 @@ var examples = []example{
 	{"add-service", "/api/v1/services", `{"service":"cart","repository":"https://git.example/private/cart.git","credential":{"token":"…"}}`},
 	{"cancel-version", "/api/v1/services/shop/versions/4/cancel", `{"stage":"commit"}`},
 	{"rerun-version", "/api/v1/services/shop/versions/3/rerun", `{}`},
+	{"queue", "/api/v1/queue", ""},
 	{"promote", "/api/v1/services/shop/versions/3/promote", `{"stage":"certify","reason":"looked at it"}`},
 	{"deploy", "/api/v1/services/shop/versions/1/deploy", `{"environment":"test","plan_only":true}`},
 	{"rollback", "/api/v1/services/shop/environments/production/rollback", `{"reason":"orders are lost"}`},
@@ -77,7 +78,7 @@ var joinToken = regexp.MustCompile(`join\.web2\.[A-Za-z0-9_.-]+`)
 // before says what happens between two examples.
 var before = map[string]func(*plant){
 	"rerun-version":    func(p *plant) { p.settle(); p.does, p.holds = nil, nil },
-	"promote":          func(p *plant) { p.settle() },
+	"queue":            func(p *plant) { p.settle() },
 	"deploy":           func(p *plant) { p.settle() },
 	"rerun-deployment": func(p *plant) { p.settle() },
 }

@@ -20,8 +20,7 @@ func (s *State) Waiting(now time.Time) []andon.Wait {
 	}
 	for _, key := range sorted(s.Places) {
 		if p := s.Places[key]; p.waits() {
-			_, w := s.placeNext(p, now)
-			waits = append(waits, w...)
+			waits = append(waits, s.placeWaits(p, now)...)
 		}
 	}
 	for _, id := range s.Queue {
@@ -42,14 +41,30 @@ func (s *State) WaitingFor(name andon.ServiceName, now time.Time) []andon.Wait {
 	for _, env := range sorted(s.Environments) {
 		p := s.Places[andon.Place{Service: name, Environment: env}.Key()]
 		if p != nil && p.waits() {
-			_, w := s.placeNext(p, now)
-			waits = append(waits, w...)
+			waits = append(waits, s.placeWaits(p, now)...)
 		}
 	}
 	for _, id := range s.Queue {
 		if t := s.Tasks[id]; t.Task.Version.Service == name {
 			waits = append(waits, s.queuedHold(t))
 		}
+	}
+	return waits
+}
+
+// placeWaits returns the waits of the deployments of a place: the one that changes it, and those that
+// are queued behind it.
+func (s *State) placeWaits(p *Place, now time.Time) []andon.Wait {
+	_, waits := s.placeNext(p, now)
+	if p.Active == nil {
+		return waits // of the queued ones
+	}
+	for _, d := range p.Queued {
+		held := s.stopped(d)
+		if len(held) == 0 {
+			held = s.busy(p, queuedWait(d))
+		}
+		waits = append(waits, held...)
 	}
 	return waits
 }

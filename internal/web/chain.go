@@ -1,7 +1,6 @@
 package web
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -31,7 +30,7 @@ func reasons(s *line.State, all []andon.Wait, which func(andon.Wait) bool) []rea
 }
 
 func chainOf(s *line.State, all []andon.Wait, w andon.Wait, depth int) reason {
-	r := reason{Wait: w, Who: whoUnblocks(s, w), Way: wayOut(s, w)}
+	r := reason{Wait: w, Who: s.Unblocks(w), Way: wayOut(s, w)}
 	if depth == 0 {
 		return r
 	}
@@ -61,45 +60,19 @@ func (r reason) GoesOn() bool {
 	}
 }
 
-// whoUnblocks says who or what ends a wait; empty: it ends by itself.
-func whoUnblocks(s *line.State, w andon.Wait) string {
-	switch w.Kind {
-	case andon.WaitApproval:
-		return "Anybody who may promote it."
-	case andon.WaitCord:
-		at := slices.IndexFunc(s.Cords, func(c *line.Cord) bool { return string(c.ID) == w.On })
-		if at < 0 {
-			return ""
-		}
-		return whoReleases(s.Cords[at].Cord)
-	case andon.WaitLock:
-		return "Nobody needs to: it is its turn when that has ended."
-	case andon.WaitAgent:
-		return "Whoever looks after the hosts; by itself, as soon as one is free."
-	default:
-		return ""
-	}
-}
-
 // wayOut leads to what a person can do about a wait.
 func wayOut(s *line.State, w andon.Wait) wayOn {
-	switch w.Kind {
-	case andon.WaitApproval:
+	switch {
+	case w.Kind == andon.WaitApproval:
 		return wayOn{"Promote …", versionPath(andon.VersionRef{Service: w.Service, Number: w.Version}) + "/promote"}
-	case andon.WaitCord:
+	case w.Kind == andon.WaitCord:
 		for _, c := range s.Cords {
 			if string(c.ID) == w.On {
 				return wayOn{"Release " + w.On + " …", cordPath(c.Scope) + "?cord=" + w.On}
 			}
 		}
+	case w.Deployment != "" && w.Action != "" && s.FindDeployment(w.Deployment) != nil:
+		return wayOn{"Abort " + string(w.Deployment) + " …", deploymentPath(w.Service, w.Deployment) + "/cancel"}
 	}
 	return wayOn{}
-}
-
-// whoReleases says who or what lets a stopped line run again.
-func whoReleases(c andon.Cord) string {
-	if c.Fix == nil {
-		return fmt.Sprintf("%s, who pulled %s, or anybody else with a reason.", c.Owner, c.ID)
-	}
-	return fmt.Sprintf("By itself, with the first version of %s after %s that passes %s; or anybody with a reason.", c.Fix.Service, c.Fix.After, c.Fix.Stage)
 }
