@@ -73,12 +73,22 @@ func sameContainers(t *testing.T, e *dockertest.Engine, environment string, want
 	}
 }
 
-// TestDocker_VersionsGoToContainersAndNobodyNotices: production runs in containers and test in
-// processes, of the same artifact, with one agent; a rollback, a restart of the agent and a killed
-// Engine that has live-restore are not noticed.
+// TestDocker_VersionsGoToContainersAndNobodyNotices: see testContainers.
 func TestDocker_VersionsGoToContainersAndNobodyNotices(t *testing.T) {
 	t.Parallel()
-	engine := newEngine(t, "--live-restore")
+	testContainers(t, newEngine(t, "--live-restore"), "Docker")
+}
+
+// TestPodman_VersionsGoToContainersAndNobodyNotices: see testContainers.
+func TestPodman_VersionsGoToContainersAndNobodyNotices(t *testing.T) {
+	t.Parallel()
+	testContainers(t, newPodman(t), "Podman")
+}
+
+// testContainers: production runs in containers and test in processes, of the same artifact, with
+// one agent; a rollback, a restart of the agent and a killed engine that leaves its containers
+// alone are not noticed.
+func testContainers(t *testing.T, engine *dockertest.Engine, product string) {
 	p := startPlant(t, "--docker", engine.Socket())
 	p.production("platform: docker\nlimits: {memory: 256MiB, cpu: 2, processes: 300}\n")
 	shop := p.newContainedShop()
@@ -90,7 +100,8 @@ func TestDocker_VersionsGoToContainersAndNobodyNotices(t *testing.T) {
 		t.Fatalf("%+v is live, in the containers %+v; want two", live, before)
 	}
 	for _, c := range before {
-		if c.Labels["andon.artifact"] != live.Artifact || c.State != "running" || !strings.HasPrefix(c.Image, "sha256:") {
+		named := strings.HasPrefix(c.Image, "sha256:") || strings.HasSuffix(c.Image, strings.TrimPrefix(live.Artifact, "sha256"))
+		if c.Labels["andon.artifact"] != live.Artifact || c.State != "running" || !named {
 			t.Errorf("container %+v is not of artifact %s", c, live.Artifact)
 		}
 	}
@@ -98,7 +109,7 @@ func TestDocker_VersionsGoToContainersAndNobodyNotices(t *testing.T) {
 		t.Errorf("test has %d copies; want two, as processes", n)
 	}
 	p.Andon("status").Wants(t, done, "andon status").Says(t, "in containers", "has containers")
-	p.Andon("doctor", "--docker", engine.Socket(), "--data", p.Data).Says(t, "Docker", "platform: docker can run here")
+	p.Andon("doctor", "--docker", engine.Socket(), "--data", p.Data).Says(t, product, "platform: docker can run here")
 
 	l := p.newLoad("shop.localhost", shopping)
 	shop.Ship("Say more", files{"files/answer.txt": "hello 2\n"})

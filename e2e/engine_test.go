@@ -16,6 +16,12 @@ func startEngine(t *testing.T, flags ...string) (*dockertest.Engine, error) {
 		return nil, errors.New(why)
 	}
 	e, err := dockertest.Start(filepath.Join(newHome(t), "engine"), flags...)
+	return ending(t, e, err), nil
+}
+
+// ending has a test end an engine that it started.
+func ending(t *testing.T, e *dockertest.Engine, err error) *dockertest.Engine {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +30,7 @@ func startEngine(t *testing.T, flags ...string) (*dockertest.Engine, error) {
 			t.Error(err)
 		}
 	})
-	return e, nil
+	return e
 }
 
 // newEngine is startEngine for a test that is skipped without one.
@@ -35,6 +41,16 @@ func newEngine(t *testing.T, flags ...string) *dockertest.Engine {
 		t.Skip(err)
 	}
 	return e
+}
+
+// newPodman starts a Podman of the test's own.
+func newPodman(t *testing.T) *dockertest.Engine {
+	t.Helper()
+	if why := dockertest.MissingPodman(); why != "" {
+		t.Skip(why)
+	}
+	e, err := dockertest.StartPodman(filepath.Join(newHome(t), "engine"))
+	return ending(t, e, err)
 }
 
 // sweepEngines ends what a run that was killed has left of its Engines.
