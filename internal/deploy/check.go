@@ -89,11 +89,14 @@ func (v *view) startDeadline(c andon.Copy, from time.Time) time.Time {
 
 // attentive makes sure that a step that waits is looked at again when some new copy's time to
 // become healthy ends, whatever else the step waits for.
-func (v *view) attentive(step Step) Step {
+func (v *view) attentive(step Step) Step { return wakeFor(step, v.unready(v.ours)) }
+
+// wakeFor makes sure that a step that waits is looked at again when other waits end, too.
+func wakeFor(step Step, others []Wait) Step {
 	if len(step.Waits) == 0 {
 		return step
 	}
-	for _, w := range v.unready(v.ours) {
+	for _, w := range others {
 		if until := &step.Waits[0].Until; until.IsZero() || w.Until.Before(*until) {
 			*until = w.Until
 		}

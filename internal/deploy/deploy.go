@@ -88,17 +88,22 @@ func Next(in Input) Step {
 	if in.Reverting {
 		return revert(v)
 	}
-	if step, stale := v.clear(); stale {
-		return step
+	stale, draining := v.clear()
+	if stale != nil {
+		return Step{At: v.Step, Desired: stale}
 	}
-	switch in.Plan.Strategy {
+	return wakeFor(strategyOf(in.Plan.Strategy)(v), draining)
+}
+
+func strategyOf(s andon.Strategy) func(*view) Step {
+	switch s {
 	case andon.BlueGreen:
-		return blueGreen(v)
+		return blueGreen
 	case andon.Canary:
-		return canary(v)
+		return canary
 	case andon.Replace:
-		return replace(v)
+		return replace
 	default:
-		return rolling(v)
+		return rolling
 	}
 }

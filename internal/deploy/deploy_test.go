@@ -406,6 +406,23 @@ func TestClock_SetBackDoesNotHangADeployment(t *testing.T) {
 	}
 }
 
+func TestClock_SetBackALittleLeavesTheOldCopiesTheirTimeToRecover(t *testing.T) {
+	d := newDrive(andon.BlueGreen, 1, 1)
+	for !d.in.Desired.Routed("new.0") {
+		d.once(t)
+	}
+	d.sick["old"] = andon.InstanceState{Phase: andon.PhaseUnhealthy}
+	d.converge()
+	d.in.Copies["old.0"].Placed = d.in.Now.Add(-time.Hour)
+	d.in.Reverting, d.in.Step, d.in.StepSince = true, andon.StepReverting, d.in.Now
+	for _, back := range []time.Duration{0, ClockSlack / 2} {
+		d.in.Now = d.in.Now.Add(-back)
+		if step := Next(d.in); len(step.Waits) != 1 || step.Waits[0].Kind != andon.WaitCopies {
+			t.Errorf("set back by %s, it does not wait for the old copy: %+v", back, step)
+		}
+	}
+}
+
 func TestNext_ChangesNothingInItsInput(t *testing.T) {
 	d := newDrive(andon.Rolling, 2, 2)
 	before := fmt.Sprintf("%+v", d.in.Desired)

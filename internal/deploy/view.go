@@ -113,13 +113,14 @@ func (v *view) targets() []andon.Target {
 	return v.Desired.Route.Targets
 }
 
-// latest returns the later of two times at which a wait may have begun. One that is still to come
+// latest returns the later of two times at which a wait may have begun. One that is well to come
 // says nothing: the clock was set back since.
 func (v *view) latest(a, b time.Time) time.Time {
+	soon := v.Now.Add(ClockSlack)
 	switch {
-	case a.After(v.Now) && !b.After(v.Now):
+	case a.After(soon) && !b.After(soon):
 		return b
-	case b.After(v.Now) && !a.After(v.Now):
+	case b.After(soon) && !a.After(soon):
 		return a
 	case a.After(b):
 		return a

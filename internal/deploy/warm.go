@@ -30,9 +30,9 @@ func (v *view) partWarm() (gone, kept []andon.Copy) {
 }
 
 // clear takes those copies away first that are neither the goal's nor live: a group that was kept
-// warm makes room. It returns false when there are none, or when their requests have not ended:
-// that holds nothing up.
-func (v *view) clear() (Step, bool) {
+// warm makes room. It returns nil when there are none, or none whose requests have ended, with the
+// waits for those: they hold nothing up.
+func (v *view) clear() (*andon.Desired, []Wait) {
 	var stale []andon.Copy
 	for _, c := range v.others {
 		if c.Group != v.Plan.Base && !v.Desired.Routed(c.ID) {
@@ -40,8 +40,5 @@ func (v *view) clear() (Step, bool) {
 		}
 	}
 	step, _ := v.retire(stale)
-	if step.Desired == nil {
-		return Step{}, false
-	}
-	return Step{At: v.Step, Desired: step.Desired}, true
+	return step.Desired, step.Waits
 }

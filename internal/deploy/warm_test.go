@@ -59,6 +59,27 @@ func TestWarm_EarlierGroupGoesFirst(t *testing.T) {
 	}
 }
 
+func TestWarm_EarlierGroupGoesAsSoonAsItsRequestsEnded(t *testing.T) {
+	d := newDrive(andon.BlueGreen, 1, 1)
+	d.in.Plan.Soak = time.Minute
+	for d.in.Step != andon.StepSoaking {
+		d.once(t)
+	}
+	d.withStale()
+	stale := d.in.Copies["older.0"]
+	stale.Unrouted = d.in.Now
+	d.in.Routes["local"].Draining = []andon.InstanceID{"older.0"}
+	drained := d.in.Now.Add(d.in.Desired.Copies[0].Spec.Drain)
+	step := Next(d.in)
+	if len(step.Waits) != 1 || step.Waits[0].Kind != andon.WaitSoak || !step.Waits[0].Until.Equal(drained) {
+		t.Fatalf("it is looked at again at another time than %s: %+v", drained, step)
+	}
+	d.in.Now = drained
+	if step = Next(d.in); step.Desired == nil || step.At != andon.StepSoaking || len(step.Desired.Copies) != 2 {
+		t.Errorf("then it goes on with %+v", step)
+	}
+}
+
 func TestWarm_GroupThatIsReusedNeedsNoStart(t *testing.T) {
 	for _, strategy := range []andon.Strategy{andon.BlueGreen, andon.Canary} {
 		d := newDrive(strategy, 1, 1)
