@@ -116,9 +116,19 @@ func (s *sheet) refresh(ctx context.Context) (news <-chan struct{}, err error) {
 		s.take(parts, everything, position)
 	}
 	s.position = position
-	_, _, news = s.engine.Recent(position)
+	since, complete, news := s.engine.Recent(position)
+	if len(since) > 0 || !complete {
+		return closed, nil // what happened while it was drawn is news already
+	}
 	return news, nil
 }
+
+// closed is a channel for who need not wait. It never changes.
+var closed = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // take puts parts into the sheet that were drawn at a position. Those that look as before keep
 // their revision.
