@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -145,16 +146,15 @@ func (h *History) Changes(ctx context.Context, p Period, limit int) (changes []m
 		text, args := p.during(`SELECT service, number, delivered, legs FROM change WHERE true`, `delivered`)
 		return query(ctx, h.store, scanChange, text+` ORDER BY delivered DESC, number DESC LIMIT ?`, append(args, pageSize(limit))...)
 	}
-	for _, ref := range refs {
-		c, err := h.Change(ctx, ref)
-		if err != nil {
-			return nil, err
-		}
-		if c != nil { // a later deployment cannot take it away; a history that is made anew can
-			changes = append(changes, *c)
-		}
+	if len(refs) == 0 {
+		return nil, nil
 	}
-	return changes, nil
+	asked, args := strings.Repeat(`, (?, ?, ?)`, len(refs))[2:], make([]any, 0, 3*len(refs))
+	for i, ref := range refs {
+		args = append(args, i, ref.Service, ref.Number)
+	}
+	return query(ctx, h.store, scanChange, `WITH asked (place, s, n) AS (VALUES `+asked+`)
+		SELECT service, number, delivered, legs FROM asked CROSS JOIN change ON service = s AND number = n ORDER BY place`, args...)
 }
 
 // Change returns the value stream of one change; nil when production does not have it.

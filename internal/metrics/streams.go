@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"cmp"
+	"encoding/binary"
 	"slices"
 	"sort"
 	"time"
@@ -30,15 +31,14 @@ func (c *Change) Portions() []Portion {
 }
 
 // Streams are the value streams of many changes, as the few numbers that their flow and their lead
-// times need: 48 bytes for each change and 10 for each of its portions, times to the nanosecond.
+// times need: 48 bytes for each change and 8 for each of its portions, times to the nanosecond.
 // They are not safe for use by several goroutines at once, reading apart.
 type Streams struct {
 	streams  []stream // in the order of delivery
 	took     []int64  // of the portions of all streams, in nanoseconds
-	of       []uint16 // which part each of those is of
 	parts    names[partName]
-	stages   names[andon.StageName]
-	stageOf  []int // the number of each part's stage
+	shapes   []shape // of streams; most have one of a few
+	byParts  map[string]int
 	services names[andon.ServiceName]
 }
 
@@ -47,8 +47,13 @@ type stream struct {
 	delivered, lead int64 // in nanoseconds
 	number          andon.VersionNumber
 	first           int // of its portions
-	portions        uint16
-	service         uint32
+	shape, service  uint32
+}
+
+// A shape is the parts of a stream, in the order in which the change came to them.
+type shape struct {
+	parts []int
+	work  []bool // which of them are work
 }
 
 // after reports whether the change was delivered later than another, or came later of those that
@@ -81,21 +86,15 @@ func (n *names[T]) number(name T) int {
 	return i
 }
 
-// mostParts is how many parts of value streams are told apart, in all services together. It is
-// more than anybody looks at; what is beyond counts to the last of them.
-const mostParts = 1 << 16
-
 // Add takes a change in. Changes mostly come in the order of delivery; then it is fast.
 func (s *Streams) Add(v andon.VersionRef, delivered time.Time, portions []Portion) {
-	portions = portions[:min(len(portions), mostParts-1)]
 	c := stream{
 		delivered: delivered.UnixNano(), number: v.Number, first: len(s.took),
-		portions: uint16(len(portions)), service: uint32(s.services.number(v.Service)), //nolint:gosec // both are less
+		shape: uint32(s.shapeOf(portions)), service: uint32(s.services.number(v.Service)), //nolint:gosec // there are fewer
 	}
 	for _, p := range portions {
 		c.lead += int64(p.Took)
 		s.took = append(s.took, int64(p.Took))
-		s.of = append(s.of, s.part(partName{p.Stage, p.Cause}))
 	}
 	at := len(s.streams)
 	if at > 0 && s.streams[at-1].after(&c) {
@@ -104,13 +103,29 @@ func (s *Streams) Add(v andon.VersionRef, delivered time.Time, portions []Portio
 	s.streams = slices.Insert(s.streams, at, c)
 }
 
-// part returns the number of a part.
-func (s *Streams) part(name partName) uint16 {
-	i := s.parts.number(name)
-	if i == len(s.stageOf) {
-		s.stageOf = append(s.stageOf, s.stages.number(name.stage))
+// shapeOf returns the number of the shape of portions.
+func (s *Streams) shapeOf(portions []Portion) int {
+	var key []byte
+	var sh shape
+	for _, p := range portions {
+		part := s.parts.number(partName{p.Stage, p.Cause})
+		key = binary.AppendUvarint(key, uint64(part)) //nolint:gosec // it is an index
+		sh.parts, sh.work = append(sh.parts, part), append(sh.work, p.Cause == Work)
 	}
-	return uint16(min(i, mostParts-1)) //nolint:gosec // it is less
+	i, known := s.byParts[string(key)]
+	if !known {
+		if s.byParts == nil {
+			s.byParts = make(map[string]int)
+		}
+		i = len(s.shapes)
+		s.shapes, s.byParts[string(key)] = append(s.shapes, sh), i
+	}
+	return i
+}
+
+// portions returns the times of a stream's portions.
+func (s *Streams) portions(c *stream) []int64 {
+	return s.took[c.first : c.first+len(s.shapes[c.shape].parts)]
 }
 
 // Len returns how many changes there are.
@@ -124,12 +139,11 @@ func (s *Streams) Forget(before time.Time) {
 	var kept Streams
 	for _, c := range s.streams[s.before(before.UnixNano()):] {
 		first := len(kept.took)
-		kept.took = append(kept.took, s.took[c.first:c.first+int(c.portions)]...)
-		kept.of = append(kept.of, s.of[c.first:c.first+int(c.portions)]...)
+		kept.took = append(kept.took, s.portions(&c)...)
 		c.first = first
 		kept.streams = append(kept.streams, c)
 	}
-	s.streams, s.took, s.of = kept.streams, kept.took, kept.of
+	s.streams, s.took = kept.streams, kept.took
 }
 
 // before returns how many changes were delivered before a time.
@@ -197,48 +211,54 @@ func (s *Streams) Flow(p Span, service andon.ServiceName, n int, passes map[ando
 type summing struct {
 	leads, works []time.Duration
 	parts        [][]time.Duration // by the number of the part, of the changes that had any of it
-	rank         []int             // by the number of the stage: after how many others changes come to it; -1: none does
-	seen         []int             // the stages of one stream; kept for its memory
+	shapes       []bool            // that the streams have
 }
 
 // summing begins to add up n streams.
 func (s *Streams) summing(n int) summing {
 	return summing{
 		leads: make([]time.Duration, 0, n), works: make([]time.Duration, 0, n),
-		parts: make([][]time.Duration, len(s.parts.all)), rank: slices.Repeat([]int{-1}, len(s.stages.all)),
+		parts: make([][]time.Duration, len(s.parts.all)), shapes: make([]bool, len(s.shapes)),
 	}
 }
 
 func (sum *summing) add(s *Streams, c *stream) {
-	work := time.Duration(0)
-	sum.seen = sum.seen[:0]
-	for i := c.first; i < c.first+int(c.portions); i++ {
-		took, part := time.Duration(s.took[i]), s.of[i]
+	work := int64(0)
+	sum.shapes[c.shape] = true
+	sh := &s.shapes[c.shape]
+	for i, took := range s.portions(c) {
+		part := sh.parts[i]
 		if sum.parts[part] == nil {
 			sum.parts[part] = make([]time.Duration, 0, cap(sum.leads))
 		}
-		sum.parts[part] = append(sum.parts[part], took)
-		if s.parts.all[part].cause == Work {
+		sum.parts[part] = append(sum.parts[part], time.Duration(took))
+		if sh.work[i] {
 			work += took
 		}
-		sum.come(s, s.stageOf[part])
 	}
-	sum.leads, sum.works = append(sum.leads, time.Duration(c.lead)), append(sum.works, work)
+	sum.leads, sum.works = append(sum.leads, time.Duration(c.lead)), append(sum.works, time.Duration(work))
 }
 
-// come notes after how many others a change first comes to a stage.
-func (sum *summing) come(s *Streams, stage int) {
-	if slices.Contains(sum.seen, stage) {
-		return
-	}
-	after := 0
-	for _, other := range sum.seen {
-		if s.stages.all[other] != "" {
-			after++
+// rank returns after how many others the changes first come to each stage, at most.
+func (sum *summing) rank(s *Streams) map[andon.StageName]int {
+	rank := make(map[andon.StageName]int)
+	for i, used := range sum.shapes {
+		if !used {
+			continue
+		}
+		var seen []andon.StageName
+		for _, part := range s.shapes[i].parts {
+			stage := s.parts.all[part].stage
+			if slices.Contains(seen, stage) {
+				continue
+			}
+			rank[stage] = max(rank[stage], len(seen))
+			if stage != "" { // the time between versions is none
+				seen = append(seen, stage)
+			}
 		}
 	}
-	sum.seen = append(sum.seen, stage)
-	sum.rank[stage] = max(sum.rank[stage], after)
+	return rank
 }
 
 func (sum *summing) flow(s *Streams, passes map[andon.StageName]Pass) Flow {
@@ -248,13 +268,7 @@ func (sum *summing) flow(s *Streams, passes map[andon.StageName]Pass) Flow {
 	for i, times := range sum.parts {
 		of[s.parts.all[i]] = times
 	}
-	rank := make(map[andon.StageName]int)
-	for i, after := range sum.rank {
-		if after >= 0 {
-			rank[s.stages.all[i]] = after
-		}
-	}
-	for _, stage := range ranked(rank) {
+	for _, stage := range ranked(sum.rank(s)) {
 		s := Step{Stage: stage, Pass: passes[stage]}
 		for _, cause := range append([]Cause{Work}, Causes()...) {
 			p, some := f.part(cause, of[partName{stage, cause}])

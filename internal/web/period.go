@@ -1,11 +1,13 @@
 package web
 
 import (
+	"html/template"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -30,6 +32,20 @@ var choices = [...]int{1, 7, 30, 90, 365}
 
 // Choices returns the periods that the page offers.
 func (p period) Choices() []int { return choices[:] }
+
+// Options returns the services as choices of a form. There may be thousands, which a template takes
+// milliseconds for.
+func (p period) Options() template.HTML {
+	var b strings.Builder
+	for _, name := range p.Services {
+		b.WriteString("<option")
+		if name == p.Service {
+			b.WriteString(" selected")
+		}
+		b.WriteString(">" + template.HTMLEscapeString(string(name)) + "</option>")
+	}
+	return template.HTML(b.String()) //nolint:gosec // the names are escaped
+}
 
 // Link returns the address of the page for other days and another service.
 func (p period) Link(days int, service andon.ServiceName) string {
