@@ -181,6 +181,7 @@ type Ledger struct {
 	AtSwitch       int64  `json:"at_switch" doc:"in flight on the old copies when traffic moved"`
 	Drained        int64  `json:"drained"`
 	CutOff         int64  `json:"cut_off"`
-	Upgraded       int64  `json:"upgraded" doc:"websockets and the like"`
+	Upgraded       int64  `json:"upgraded" doc:"websockets and the like, opened"`
+	Moved          int64  `json:"moved" doc:"of those drained or cut off, websockets and the like: their clients open them again"`
 	LongestDrainMS int64  `json:"longest_drain_ms"`
 }

@@ -159,6 +159,7 @@ type Ledger struct {
 	Drained      int64        `json:"drained,omitempty"`     // of those, ended by themselves
 	CutOff       int64        `json:"cut_off,omitempty"`     // of those, closed because the drain time was over
 	Upgraded     int64        `json:"upgraded,omitempty"`    // websockets and other upgraded connections opened
+	Moved        int64        `json:"moved,omitempty"`       // of those drained or cut off, such connections: their clients open them again
 	LongestDrain int64        `json:"longest_drain_ms,omitempty"`
 }
 
@@ -176,6 +177,7 @@ func (l Ledger) Plus(m Ledger) Ledger {
 	l.Drained += m.Drained
 	l.CutOff += m.CutOff
 	l.Upgraded += m.Upgraded
+	l.Moved += m.Moved
 	l.LongestDrain = max(l.LongestDrain, m.LongestDrain)
 	return l
 }

@@ -28,7 +28,7 @@ func wireLedger(l *andon.Ledger) *api.Ledger {
 	return &api.Ledger{
 		Deployment: string(l.Deployment), Requests: l.Requests(), Served: l.Served, Retried: l.Retried, Failed: l.Failed,
 		ClientGone: l.ClientGone, Unknown: l.Unknown, AtSwitch: l.AtSwitch, Drained: l.Drained, CutOff: l.CutOff,
-		Upgraded: l.Upgraded, LongestDrainMS: l.LongestDrain,
+		Upgraded: l.Upgraded, Moved: l.Moved, LongestDrainMS: l.LongestDrain,
 	}
 }
 

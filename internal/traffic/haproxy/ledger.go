@@ -104,8 +104,24 @@ func (t *table) count(l line) {
 		led.ClientGone++
 	case counted:
 		b.Ended++
+		if s := t.left(b, l.slot); s != nil && l.live == upgraded {
+			t.ledger(b.Place, s.Switched).Moved++
+		}
 	}
 	t.judge(b, l)
+}
+
+// left returns a slot whose copy has left the route, nil if it has not, or had nothing in flight then.
+func (t *table) left(b *backend, number int) *slot {
+	if number < 1 || number > len(b.Slots) {
+		return nil
+	}
+	s := &b.Slots[number-1]
+	r, _ := t.route(b.Place)
+	if s.Switched == "" || s.among(r.Targets) {
+		return nil
+	}
+	return s
 }
 
 // judge counts the request for the group of the copy that had it last.

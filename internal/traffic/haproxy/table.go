@@ -194,9 +194,7 @@ func (t *table) follow(next []placed, now time.Time) (cut []string) {
 		}
 		for i := range b.Slots {
 			s := &b.Slots[i]
-			if slices.ContainsFunc(r.Targets, func(target traffic.Target) bool {
-				return target.Instance == s.Instance && target.Address == s.Address
-			}) {
+			if s.among(r.Targets) {
 				continue
 			}
 			if s.InFlight > 0 && s.Pending == 0 {
@@ -215,6 +213,13 @@ func (t *table) follow(next []placed, now time.Time) (cut []string) {
 		}
 	}
 	return cut
+}
+
+// among reports whether the slot's copy is one of the targets.
+func (s *slot) among(targets []traffic.Target) bool {
+	return slices.ContainsFunc(targets, func(t traffic.Target) bool {
+		return t.Instance == s.Instance && t.Address == s.Address
+	})
 }
 
 // take counts what was read. It reports whether a target that drains has nothing in flight any more.

@@ -68,7 +68,8 @@ type slot struct {
 
 	retried, atSwitch, drained, cutOff, upgraded atomic.Int64
 	longestDrain                                 atomic.Int64 // milliseconds
-	_                                            [80]byte
+	moved                                        atomic.Int64
+	_                                            [72]byte
 }
 
 // A lane is what one process counts.

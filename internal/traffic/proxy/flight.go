@@ -120,6 +120,9 @@ func (f *flight) leave() {
 	f.target.end(f)
 	if f.switched != nil {
 		f.switched.drainedAfter((clock() - f.switchedAt).Milliseconds(), f.aborted() == cutOff)
+		if f.hijacked != nil {
+			f.switched.slot.moved.Add(1)
+		}
 		f.switched = nil
 	}
 }

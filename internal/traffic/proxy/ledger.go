@@ -31,6 +31,7 @@ func (l *ledger) read() andon.Ledger {
 		Drained:      l.slot.drained.Load(),
 		CutOff:       l.slot.cutOff.Load(),
 		Upgraded:     l.slot.upgraded.Load(),
+		Moved:        l.slot.moved.Load(),
 		LongestDrain: l.slot.longestDrain.Load(),
 	}
 	for i := range l.slot.lanes {

@@ -75,7 +75,7 @@ func carriesWebsocketsOverASwitch(t *testing.T, b *bench) {
 		t.Errorf("ledgers %+v", got)
 	}
 	conn.Close()
-	b.eventually("the connection is drained", func() bool { return b.total().Drained == 1 })
+	b.eventually("the connection is drained", func() bool { got := b.total(); return got.Drained == 1 && got.Moved == 1 })
 	if got := b.total(); got.Requests() != 1 {
 		t.Errorf("ledgers %+v, want one request", got)
 	}

@@ -130,6 +130,7 @@ func (b *bench) total() andon.Ledger {
 		sum.Drained += l.Drained
 		sum.CutOff += l.CutOff
 		sum.Upgraded += l.Upgraded
+		sum.Moved += l.Moved
 	}
 	return sum
 }
