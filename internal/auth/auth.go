@@ -60,7 +60,7 @@ func New(admin string, agents map[andon.AgentName]string) *Keys {
 	k := &Keys{
 		admin: sha256.Sum256([]byte(admin)), agents: derive(admin, "agents"), session: derive(admin, "sessions"),
 		scraper: "scraper." + sign(derive(admin, "scrapers"), "metrics"),
-		extra: make(map[andon.AgentName][sha256.Size]byte, len(agents)),
+		extra:   make(map[andon.AgentName][sha256.Size]byte, len(agents)),
 	}
 	for name, token := range agents {
 		if token != "" {
