@@ -85,6 +85,7 @@
     if (!window) return;
     lines.replaceChildren(window);
     lines.scrollTop = lines.scrollHeight;
+    following = true;
     mark();
     settle();
   }
