@@ -22,6 +22,7 @@ type program struct {
 	Log      logCmd      `cmd:"" group:"see" help:"The output of jobs and of running copies."`
 	Flow     flowCmd     `cmd:"" group:"see" help:"Where the time between commit and production goes."`
 	Measures measuresCmd `cmd:"" group:"see" help:"The figures of DORA, and those that this plant promises."`
+	Maturity maturityCmd `cmd:"" group:"see" help:"Which practices of continuous delivery this plant follows."`
 	Audit    auditCmd    `cmd:"" group:"see" help:"Everything that happened; and whether the record of it is intact."`
 
 	Promote  promoteCmd  `cmd:"" group:"move" help:"Let a version into a stage that waits for a person."`

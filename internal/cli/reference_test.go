@@ -28,7 +28,7 @@ func forms() map[string]any {
 		"audit list": &struct {
 			Entries []api.Entry `json:"entries"`
 		}{},
-		"audit verify": &verification{}, "flow": &api.Flow{}, "flow SERVICE@VERSION": &api.ChangeFlow{}, "measures": &api.Measures{},
+		"audit verify": &verification{}, "flow": &api.Flow{}, "flow SERVICE@VERSION": &api.ChangeFlow{}, "measures": &api.Measures{}, "maturity": &api.MaturityReport{},
 		"service list": &struct {
 			Services []api.Service `json:"services"`
 		}{},

@@ -35,6 +35,7 @@ func (a *API) reads() {
 	get(a, "/api/v1/audit", "audit", "Everything that happened, newest first", a.audit)
 	get(a, "/api/v1/today", "today", "What the head of the board says", a.today)
 	get(a, "/api/v1/measures", "measures", "The figures of DORA, and those that this plant promises", a.measures)
+	get(a, "/api/v1/maturity", "maturity", "Which practices of continuous delivery the plant follows, judged from its records", a.maturity)
 	get(a, "/api/v1/flow", "flow", "The value stream of the changes that reached production", a.flow)
 	get(a, "/api/v1/services/{service}/versions/{version}/flow", "change-flow", "How the lead time of one change divides", a.changeFlow)
 	get(a, "/api/v1/logs/lines", "log-lines", "Lines of a log", a.logLines)

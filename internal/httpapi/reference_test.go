@@ -49,6 +49,7 @@ var examples = []example{
 	{"audit", "/api/v1/audit?service=shop&limit=3", ""},
 	{"today", "/api/v1/today", ""},
 	{"measures", "/api/v1/measures?service=shop", ""},
+	{"maturity", "/api/v1/maturity?service=shop", ""},
 	{"flow", "/api/v1/flow?service=shop", ""},
 	{"change-flow", "/api/v1/services/shop/versions/1/flow", ""},
 	{"log-lines", "/api/v1/logs/lines?log=task/shop.1.commit.test.1/1&first=-1", ""},

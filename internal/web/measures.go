@@ -107,5 +107,12 @@ func (m measuresPage) FlowLink() string {
 	return flow.Link(m.period.Days, m.Service)
 }
 
+// MaturityLink returns the address of the maturity report of the same period.
+func (m measuresPage) MaturityLink() string {
+	maturity := m.period
+	maturity.Path = "/maturity"
+	return maturity.Link(m.period.Days, m.Service)
+}
+
 // For returns how long lines stood because of one thing.
 func (m measuresPage) For(cause metrics.StopCause) time.Duration { return m.StoodStillFor[cause] }

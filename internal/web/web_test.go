@@ -202,6 +202,7 @@ func TestPages_ShowAHostileHistoryAsText(t *testing.T) {
 		"/flow":                     {"Most of the time to production", "Flow efficiency", "the work", "shop 1"},
 		"/flow?service=shop&days=7": {"Lead time", "commit"},
 		"/measures":                 {"Change lead time", "Failed deployment recovery time", "shop.production.1"},
+		"/maturity":                 {"Which practices we follow", "not enough records", "Binaries are built once", "/measures?days=30#deployments"},
 		"/services/shop/versions/2": {shown},
 		"/services/shop/versions/3": {shown, "failed", "a step exited with 1"},
 		"/services/shop/versions/4": {shown},
