@@ -35,8 +35,12 @@ func main() {
 		<-ctx.Done()
 		return
 	}
+	trouble := worse()
 	respond := func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
+		if trouble(w, r) {
+			return
+		}
 		if _, err := os.Stat("broken"); err == nil {
 			http.Error(w, "this version is broken", http.StatusInternalServerError)
 			return
