@@ -99,6 +99,12 @@ func (c *Client) Queue(ctx context.Context) (q Queue, err error) {
 	return q, c.get(ctx, path("queue"), nil, &q)
 }
 
+// Search finds what a text names: a version, a deployment, a service, a commit, a ticket, a digest, a
+// person, or words of a message.
+func (c *Client) Search(ctx context.Context, text string) (s Search, err error) {
+	return s, c.get(ctx, path("search"), values{}.text("q", text).Values(), &s)
+}
+
 // Cords lists cords, those pulled last first; with open, only those that are pulled.
 func (c *Client) Cords(ctx context.Context, open bool, p Page) (l []Cord, err error) {
 	return l, c.get(ctx, path("cords"), values{}.flag("open", open).page(p).Values(), &l)

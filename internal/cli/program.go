@@ -18,6 +18,7 @@ type program struct {
 	Board    boardCmd    `cmd:"" group:"see" help:"The board, on a whole terminal."`
 	Why      whyCmd      `cmd:"" group:"see" help:"Why something does not move, and how to go on."`
 	Queue    queueCmd    `cmd:"" group:"see" help:"Everything that does not move, what it waits for, and who can unblock it."`
+	Search   searchCmd   `cmd:"" group:"see" help:"Find a version, commit, ticket, digest, person or deployment."`
 	Wait     waitCmd     `cmd:"" group:"see" help:"Wait until a version is built, certified, live, …"`
 	Log      logCmd      `cmd:"" group:"see" help:"The output of jobs and of running copies."`
 	Flow     flowCmd     `cmd:"" group:"see" help:"Where the time between commit and production goes."`

@@ -20,7 +20,7 @@ import (
 func forms() map[string]any {
 	return map[string]any{
 		"error": &api.Failure{}, "done": &api.Done{}, "init": &initialised{}, "check": &checked{}, "run": &ran{},
-		"status": &api.Status{}, "why": &api.Why{}, "queue": &api.Queue{}, "wait": &api.Waited{}, "deploy": &api.Plan{},
+		"status": &api.Status{}, "why": &api.Why{}, "queue": &api.Queue{}, "search": &api.Search{}, "wait": &api.Waited{}, "deploy": &api.Plan{},
 		"log": &struct {
 			Logs []api.Lines `json:"logs"`
 		}{},

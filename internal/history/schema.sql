@@ -29,12 +29,21 @@ CREATE TABLE version (
     delivered INTEGER NOT NULL DEFAULT 0,      -- whether production has had it, or a later one of the trunk
     PRIMARY KEY (service, number)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX version_by_commit ON version (service, commit_id);
+CREATE INDEX version_by_commit ON version (commit_id, service);
 CREATE INDEX version_by_branch ON version (service, branch, number);
 CREATE INDEX version_by_maturity ON version (service, maturity, number);
 CREATE INDEX version_by_artifact ON version (artifact, service) WHERE artifact <> '';
 CREATE INDEX version_undelivered ON version (service, place_in_trunk) WHERE place_in_trunk > 0 AND delivered = 0;
 CREATE INDEX version_unswept ON version (service, number) WHERE swept = 0;
+
+-- What versions are searched by: the tickets that their messages name, and the words of authors and
+-- messages. seq is of the event that made the version.
+CREATE TABLE ticket (
+    ticket TEXT NOT NULL, seq INTEGER NOT NULL, service TEXT NOT NULL, number INTEGER NOT NULL,
+    PRIMARY KEY (ticket, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE mention (seq INTEGER PRIMARY KEY, service TEXT NOT NULL, number INTEGER NOT NULL) STRICT;
+CREATE VIRTUAL TABLE words USING fts5 (author, subject, content = '', detail = column, prefix = '2 3', tokenize = 'unicode61 remove_diacritics 2');
 
 CREATE TABLE maturity (
     seq INTEGER PRIMARY KEY, service TEXT NOT NULL, number INTEGER NOT NULL,

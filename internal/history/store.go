@@ -26,7 +26,7 @@ var schema string
 const (
 	// format is the version of the schema and of what Apply makes of events. A history of another
 	// one is made again from the journal.
-	format = 5
+	format = 6
 	// readers bounds the queries that run at once.
 	readers = 4
 )
@@ -219,7 +219,7 @@ func (s *store) haste(ctx context.Context, begins bool) error {
 // empty deletes everything that was made from events.
 func (s *store) empty(ctx context.Context) error {
 	tables, err := query(ctx, s, func(r *sql.Rows) (name string, err error) { return name, r.Scan(&name) },
-		`SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`)
+		`SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT GLOB 'words*'`)
 	if err != nil {
 		return err
 	}
@@ -231,6 +231,9 @@ func (s *store) empty(ctx context.Context) error {
 			if err := s.exec(ctx, `DELETE FROM "`+t+`"`); err != nil {
 				return err
 			}
+		}
+		if err := s.exec(ctx, `INSERT INTO words (words) VALUES ('delete-all')`); err != nil {
+			return err
 		}
 		return s.exec(ctx, `UPDATE position SET seq = 0, print = x''`)
 	})

@@ -74,6 +74,9 @@ func (r recorder) versionCreated(b andon.VersionCreated) error {
 	if err != nil {
 		return err
 	}
+	if err := r.versionMentions(b); err != nil {
+		return err
+	}
 	return r.exec(`UPDATE service SET newest = max(newest, ?) WHERE name = ?`, b.Version.Number, b.Version.Service)
 }
 
@@ -135,7 +138,7 @@ func (h *History) FindVersion(ctx context.Context, service andon.ServiceName, pr
 	}
 	// "g" sorts behind every hexadecimal digit, so the range holds all that begin with the prefix.
 	found, err := query(ctx, h.store, scanVersion,
-		selectVersion+`WHERE service = ? AND commit_id >= ? AND commit_id < ? ORDER BY commit_id, number DESC LIMIT 10`, service, prefix, prefix+"g")
+		selectVersion+`INDEXED BY version_by_commit WHERE service = ? AND commit_id >= ? AND commit_id < ? ORDER BY commit_id, number DESC LIMIT 10`, service, prefix, prefix+"g")
 	switch {
 	case err != nil:
 		return VersionSummary{}, err

@@ -27,6 +27,7 @@ func (a *API) reads() {
 	get(a, "/api/v1/deployments/{deployment}", "get-deployment", "One deployment in full", a.getDeployment)
 	get(a, "/api/v1/why", "why", "What holds something back", a.why)
 	get(a, "/api/v1/queue", "queue", "Everything that does not move, by what it waits for in the end", a.queue)
+	get(a, "/api/v1/search", "search", "What a text names: a version, a commit, a ticket, a digest, a person …", a.search)
 	get(a, "/api/v1/cords", "list-cords", "Stops of the line, those pulled last first", a.listCords)
 	get(a, "/api/v1/hosts", "list-hosts", "The hosts", a.listHosts)
 	get(a, "/api/v1/agents", "list-agents", "The agents", a.listAgents)

@@ -41,6 +41,7 @@ var examples = []example{
 	{"list-deployments", "/api/v1/deployments?service=shop&environment=production&limit=1", ""},
 	{"get-deployment", "/api/v1/deployments/shop.production.2", ""},
 	{"why", "/api/v1/why?service=shop", ""},
+	{"search", "/api/v1/search?q=shop+2", ""},
 	{"list-cords", "/api/v1/cords?open=true", ""},
 	{"list-agents", "/api/v1/agents", ""},
 	{"list-hosts", "/api/v1/hosts", ""},

@@ -66,6 +66,7 @@ func New(config Config) http.Handler {
 	p.handleLive(mux, "/services/{service}/deployments/{deployment}", p.describeDeployment)
 	p.handleVerbs(mux)
 	p.handleQueue(mux)
+	p.handleSearch(mux)
 	p.handleLogs(mux)
 	mux.HandleFunc("GET /flow", p.showFlow)
 	mux.HandleFunc("GET /measures", p.showMeasures)

@@ -118,6 +118,16 @@
   }
   if (turn) setInterval(() => next().catch(() => { /* the stream says that the connection is lost */ }), turn[1] * { s: 1000, m: 60000 }[turn[2]]);
 
+  // A slash leads to the search, unless somebody writes one.
+  document.addEventListener("keydown", (event) => {
+    const box = document.getElementById("q");
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !box) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    event.preventDefault();
+    box.focus();
+    box.select();
+  });
+
   grow();
   tell();
   setInterval(grow, 1000);
