@@ -30,7 +30,7 @@ func TestEnvironments_TellWhatRunsWhere(t *testing.T) {
 	s.plant.Push(enginetest.Commit(1), "main", "Ada", hostile, shopYAML)
 	s.plant.Settle(nil)
 	s.shows("/environments", "1 service", `href="/environments/production?host=test"`, "● here for", "copies, traffic", `href="/environments/test?compare=production"`)
-	s.shows("/environments/production", "● all is well", "shop.localhost", "✓</span> healthy", "1 on test",
+	s.shows("/environments/production", "● all is well", "shop.localhost", "✓</span> healthy", "· on test",
 		`href="/logs/instance/shop.production.1.0"`, enginetest.Digest(enginetest.Commit(1)).Short(), `href="/services/shop/versions/1"`)
 	s.shows("/environments/production?host=test", "What runs there on test", ">shop</a>")
 	s.shows("/environments/production?host=other", "Nothing.", "not", ">shop</a>")

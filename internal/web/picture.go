@@ -341,7 +341,7 @@ func (d *drawing) place(p *place) {
 		d.aged(p.Since, false)
 		d.y += rowHeight
 		class, sign := "visitor", ""
-		if p.Healthy < p.Wanted {
+		if p.Healthy < p.Wanted && p.Moving == nil { // while it changes, that is as it should be
 			class, sign = "visitor fewer", "▲ "
 		}
 		d.link(versionPath(andon.VersionRef{Service: d.service, Number: p.Live}), fmt.Sprintf("version %s is live in %s", p.Live, p.Environment), class,
