@@ -3,7 +3,7 @@ package history
 import (
 	"context"
 	"database/sql"
-	"strings"
+	"errors"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -146,15 +146,22 @@ func (h *History) Changes(ctx context.Context, p Period, limit int) (changes []m
 		text, args := p.during(`SELECT service, number, delivered, legs FROM change WHERE true`, `delivered`)
 		return query(ctx, h.store, scanChange, text+` ORDER BY delivered DESC, number DESC LIMIT ?`, append(args, pageSize(limit))...)
 	}
-	if len(refs) == 0 {
-		return nil, nil
+	one, err := h.store.rdb.PrepareContext(ctx, `SELECT service, number, delivered, legs FROM change WHERE service = ? AND number = ?`)
+	if err != nil {
+		return nil, storageError(h.store.path, err)
 	}
-	asked, args := strings.Repeat(`, (?, ?, ?)`, len(refs))[2:], make([]any, 0, 3*len(refs))
-	for i, ref := range refs {
-		args = append(args, i, ref.Service, ref.Number)
+	defer one.Close()
+	for _, ref := range refs {
+		var c metrics.Change
+		err := one.QueryRowContext(ctx, ref.Service, ref.Number).Scan(&c.Service, &c.Number, at{&c.Delivered}, doc{&c.Legs})
+		switch {
+		case err == nil:
+			changes = append(changes, c)
+		case !errors.Is(err, sql.ErrNoRows): // a history that is made anew has none for a while
+			return nil, storageError(h.store.path, err)
+		}
 	}
-	return query(ctx, h.store, scanChange, `WITH asked (place, s, n) AS (VALUES `+asked+`)
-		SELECT service, number, delivered, legs FROM asked CROSS JOIN change ON service = s AND number = n ORDER BY place`, args...)
+	return changes, nil
 }
 
 // Change returns the value stream of one change; nil when production does not have it.
