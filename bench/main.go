@@ -63,7 +63,7 @@ func run(ctx context.Context, andon, only string) error {
 	b := &bench{andon: andon, dir: dir}
 	measures := []measure{
 		{"start", startAndMemory}, {"push", pushToFirstCommand}, {"steps", fiftySteps},
-		{"pipelines", oneStepPipelines}, {"log", millionLines}, {"journal", journalAppends},
+		{"pipelines", oneStepPipelines}, {"log", millionLines}, {"longlog", longLogPage}, {"journal", journalAppends},
 		{"pages", largePages}, {"switch", switches}, {"deploy", deployments},
 	}
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)

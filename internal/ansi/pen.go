@@ -115,8 +115,8 @@ func (p *Pen) cells(line []byte) []cell {
 	row := make([]cell, 0, len(line))
 	at := 0 // where the next character is written; never behind the end
 	for len(line) > 0 {
-		switch b := line[0]; {
-		case b == escape:
+		switch line[0] {
+		case escape:
 			n, final, parameters := sequence(line)
 			line = line[n:]
 			switch final {
@@ -128,9 +128,9 @@ func (p *Pen) cells(line []byte) []cell {
 				at = min(max(first(parameters)-1, 0), len(row))
 			}
 			continue
-		case b == '\r':
+		case '\r':
 			at = 0
-		case b == '\b':
+		case '\b':
 			at = max(0, at-1)
 		default:
 			char, n := utf8.DecodeRune(line)
