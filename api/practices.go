@@ -28,7 +28,7 @@ type Practice struct {
 	Goal       float64  `json:"goal" doc:"share of them from which on it is followed, 0 to 1; from half of it on it partly is"`
 	Evidence   string   `json:"evidence" doc:"the figures in words"`
 	Exceptions []string `json:"exceptions,omitempty" doc:"deployments that did not keep to it, the newest, some of them"`
-	Next       string   `json:"next,omitempty" doc:"the next step; left out: it is followed"`
+	Next       string   `json:"next,omitempty" doc:"the next step; left out: it is followed, or there are not enough records"`
 	Rule       string   `json:"rule" doc:"what is counted"`
 	Source     string   `json:"source" doc:"of the practice"`
 }

@@ -25,6 +25,14 @@ func (h *History) Records(ctx context.Context, p Period) (r metrics.Records, err
 	if r.Deliveries, err = h.deliveries(ctx, p); err != nil {
 		return r, err
 	}
+	began := int64(0)
+	err = h.store.rdb.QueryRowContext(ctx, `SELECT coalesce(min(added), 0) FROM service WHERE removed = 0 AND (?1 = '' OR name = ?1)`, p.Service).Scan(&began)
+	if err != nil {
+		return r, storageError(h.store.path, err)
+	}
+	if began > 0 {
+		r.Began = time.Unix(0, began).UTC()
+	}
 	waits, err := h.waitingChanges(ctx, p.Service)
 	if err != nil {
 		return r, err

@@ -52,6 +52,9 @@ func TestRecords_TellWhatEachDeliveryKeptTo(t *testing.T) {
 			t.Errorf("%s is %+v, not %+v", d.Deployment, got, want[i])
 		}
 	}
+	if r.Began.Before(epoch) || r.Began.After(epoch.Add(time.Minute)) {
+		t.Errorf("the first service was added %s", r.Began)
+	}
 	if r.Running != 1 || r.Fresh != 1 {
 		t.Errorf("%d of %d services are fresh", r.Fresh, r.Running)
 	}

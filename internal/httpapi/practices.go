@@ -37,7 +37,7 @@ func wirePractice(j metrics.Judgement) api.Practice {
 		Name: string(j.Name), Title: j.Title, Level: string(j.Level), Kept: j.Kept, Of: j.Of, Least: j.Least, Goal: j.Goal, Evidence: j.Evidence,
 		Exceptions: each(j.Exceptions, func(d andon.DeploymentID) string { return string(d) }), Rule: j.Rule, Source: j.Source,
 	}
-	if j.Level != metrics.Followed {
+	if j.Level == metrics.Partly || j.Level == metrics.NotYet {
 		out.Next = j.Next
 	}
 	return out

@@ -11,6 +11,8 @@ import (
 // Records are what the practices of a plant are judged from.
 type Records struct {
 	Facts
+	// Began is when the first of the services was added: before, nothing could be delivered.
+	Began time.Time
 	// Deliveries are the deployments to production that ended in the period, the newest first, at
 	// most as many as whoever read them says.
 	Deliveries []Delivery
@@ -180,7 +182,7 @@ func Practices() []Practice {
 		},
 		{
 			Name: "weekly", Title: "Production gets something every week", Least: 2, Goal: 0.95, Source: doraFrequency,
-			Rule: "whole weeks of the period in which a deployment to production became live", Next: "See what holds the oldest version back: `andon why`.",
+			Rule: "whole weeks of the period, since there is a service, in which a deployment to production became live", Next: "See what holds the oldest version back: `andon why`.",
 			count: countWeeks,
 		},
 		{
@@ -302,7 +304,7 @@ func countRollbacks(r *Records) tally {
 
 func countWeeks(r *Records) tally {
 	const week = 7 * 24 * time.Hour
-	weeks := make([]bool, r.Period.Took()/week) // the last of them ends now
+	weeks := make([]bool, max(0, r.Period.To.Sub(later(r.Period.From, r.Began))/week)) // the last of them ends now
 	for i := range r.Rollouts {
 		if !r.Rollouts[i].live() {
 			continue

@@ -111,6 +111,8 @@ func TestJudge_FindsWhatIsNotFollowed(t *testing.T) {
 		{"rollback-practised", func(r *Records) { r.Deliveries[28].Outcome = andon.Failed }, NotYet, "0 of 1 rollback went well"},
 		{"weekly", func(r *Records) { r.Rollouts = r.Rollouts[:14] }, Partly, "2 of 4 weeks"},
 		{"weekly", func(r *Records) { r.Period.From = r.Period.To.Add(-13 * day) }, Unknown, "1 of 1 week"},
+		{"weekly", func(r *Records) { r.Began = r.Period.To.Add(-20 * day) }, Followed, "2 of 2 weeks"},
+		{"weekly", func(r *Records) { r.Began = r.Period.To.Add(-day) }, Unknown, "0 of 0 weeks"},
 		{"fresh-trunk", func(r *Records) { r.Fresh, r.Stale = 0, []andon.ServiceName{"cart", "shop"} }, NotYet, "0 of 2 services; not cart, shop"},
 	} {
 		r := exemplary()
