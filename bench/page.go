@@ -39,7 +39,8 @@ const (
 // pagePaths are the pages that are measured, in the order of the table.
 var pagePaths = []string{ // never changes
 	"/board", "/flow", "/flow?days=365", "/flow?service=service-0001", "/measures", "/measures?days=365", "/measures?service=service-0001",
-	"/services/service-0001/versions/1", "/metrics",
+	"/services/service-0001", "/services/service-0001/versions", "/services/service-0001/deployments",
+	"/services/service-0001/versions/1", "/environments", "/queue", "/metrics",
 }
 
 // largePages measures the pages of a large plant, from the request to the first byte of the answer,

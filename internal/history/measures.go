@@ -150,7 +150,7 @@ func (h *History) Changes(ctx context.Context, p Period, limit int) (changes []m
 	if err != nil {
 		return nil, storageError(h.store.path, err)
 	}
-	defer one.Close()
+	defer func() { _ = one.Close() }() // every row is read
 	for _, ref := range refs {
 		var c metrics.Change
 		err := one.QueryRowContext(ctx, ref.Service, ref.Number).Scan(&c.Service, &c.Number, at{&c.Delivered}, doc{&c.Legs})
