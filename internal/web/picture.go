@@ -280,8 +280,9 @@ func (d *drawing) link(href, label, class string, spans ...textSpan) {
 
 func (d *drawing) visitor(v visitor, first bool) {
 	room := d.width - 2*padding - 70 - glyph*float64(len(v.Number.String())+3)
-	d.link(versionPath(andon.VersionRef{Service: d.service, Number: v.Number}), fmt.Sprintf("version %s %s", v.Number, v.Words), "visitor "+v.Look,
-		textSpan{Class: "sign", Text: mark(v.Look) + " "}, textSpan{Class: "number", Text: v.Number.String()}, textSpan{Text: " " + fit(v.Words, room)})
+	words := fit(v.Words, room) // what is said of a link has to be what is seen of it
+	d.link(versionPath(andon.VersionRef{Service: d.service, Number: v.Number}), fmt.Sprintf("version %s %s", v.Number, words), "visitor "+v.Look,
+		textSpan{Class: "sign", Text: mark(v.Look) + " "}, textSpan{Class: "number", Text: v.Number.String()}, textSpan{Text: " " + words})
 	d.aged(v.Since, v.Look == "done" || v.Look == "failed")
 	d.y += rowHeight
 	if first && v.Subject != "" {
@@ -296,9 +297,10 @@ func (d *drawing) jobs(st station) {
 	}
 	d.rule("jobs of " + st.ref.Number.String())
 	for _, j := range st.Jobs {
-		spans := []textSpan{{Class: "sign", Text: mark(j.Look) + " "}, {Text: fit(string(j.Name), d.width-2*padding-90)}}
+		name := fit(string(j.Name), d.width-2*padding-90)
+		spans := []textSpan{{Class: "sign", Text: mark(j.Look) + " "}, {Text: name}}
 		if j.Log != "" {
-			d.link("/logs/"+j.Log, fmt.Sprintf("job %s %s: its log", j.Name, j.Words), "job "+j.Look, spans...)
+			d.link("/logs/"+j.Log, fmt.Sprintf("job %s %s: its log", name, j.Words), "job "+j.Look, spans...)
 		} else {
 			d.Items = append(d.Items, figure{Class: "job " + j.Look, X: d.x + padding, Y: d.y + rowHeight - 8, Spans: spans})
 		}
@@ -333,7 +335,7 @@ func (d *drawing) place(p *place) {
 	}
 	d.Items = append(d.Items, figure{Class: "place", X: d.x + 1, Y: top, Width: d.width - 2, Height: height + 4})
 	d.y = top
-	d.link("/environments/"+string(p.Environment), "environment "+string(p.Environment), "environment", textSpan{Text: "in "}, textSpan{Class: "number", Text: string(p.Environment)})
+	d.link("/environments/"+string(p.Environment), "in "+string(p.Environment)+": the environment", "environment", textSpan{Text: "in "}, textSpan{Class: "number", Text: string(p.Environment)})
 	if p.Live == 0 {
 		d.y += rowHeight
 		d.row("faint", "nothing is live")
@@ -344,8 +346,9 @@ func (d *drawing) place(p *place) {
 		if p.Healthy < p.Wanted && p.Moving == nil { // while it changes, that is as it should be
 			class, sign = "visitor fewer", "▲ "
 		}
-		d.link(versionPath(andon.VersionRef{Service: d.service, Number: p.Live}), fmt.Sprintf("version %s is live in %s", p.Live, p.Environment), class,
-			textSpan{Class: "number", Text: p.Live.String()}, textSpan{Text: " is live, " + sign + fmt.Sprintf("%d of %d healthy", p.Healthy, p.Wanted)})
+		words := " is live, " + sign + fmt.Sprintf("%d of %d healthy", p.Healthy, p.Wanted)
+		d.link(versionPath(andon.VersionRef{Service: d.service, Number: p.Live}), "version "+p.Live.String()+words+", in "+string(p.Environment), class,
+			textSpan{Class: "number", Text: p.Live.String()}, textSpan{Text: words})
 		d.y += rowHeight
 	}
 	if m := p.Moving; m != nil {
@@ -353,7 +356,7 @@ func (d *drawing) place(p *place) {
 		if m.Back {
 			arrow = "↶ "
 		}
-		d.link(deploymentPath(d.service, m.ID), fmt.Sprintf("deployment of version %s: %s", m.Version, m.Step), "visitor moving",
+		d.link(deploymentPath(d.service, m.ID), fmt.Sprintf("%s %s: the deployment", m.Version, m.Step), "visitor moving",
 			textSpan{Text: arrow}, textSpan{Class: "number", Text: m.Version.String()}, textSpan{Text: " " + m.Step})
 		d.y += rowHeight
 	}

@@ -157,7 +157,7 @@ func (st *station) visit(s *line.State, service *line.Service, waits []andon.Wai
 		case left.Outcome != andon.Succeeded:
 			look, words = "failed", string(left.Outcome)
 		case last.Maturity == andon.Quarantined:
-			words = "passed, quarantined since"
+			look, words = "failed", "quarantined"
 		}
 		st.Visitors = append(st.Visitors, visitor{last.Ref.Number, last.Subject, look, words, left.Ended})
 	}
