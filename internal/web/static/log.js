@@ -394,8 +394,9 @@
     const act = keys[event.key];
     if (!act) return;
     event.preventDefault();
+    event.stopPropagation(); // on this page "/" is not the search of the whole plant
     act();
-  });
+  }, true);
 
   // The frame takes what is left of the screen.
   function fit() {
