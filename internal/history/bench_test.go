@@ -1,6 +1,7 @@
 package history_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -71,6 +72,11 @@ func BenchmarkQueries(b *testing.B) {
 			_, err := h.Expired(ctx, history.Retention{Versions: 99_000, Releases: 5}, epoch.Add(1e6*time.Hour), 100)
 			return err
 		},
+		"search=version": func() error { return found(h.Search(ctx, "shop 77777")) },
+		"search=commit":  func() error { return found(h.Search(ctx, string(commit(77_777)))) },
+		"search=rare":    func() error { return found(h.Search(ctx, "change 77777")) },
+		"search=all":     func() error { return found(h.Search(ctx, "ali")) }, // each version's author
+		"search=none":    func() error { _, _, err := h.Search(ctx, "PAY-1"); return err },
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
@@ -80,6 +86,14 @@ func BenchmarkQueries(b *testing.B) {
 			}
 		})
 	}
+}
+
+// found fails a search that finds nothing.
+func found(all []history.Found, _ []history.FoundKind, err error) error {
+	if err == nil && len(all) == 0 {
+		return errors.New("nothing was found")
+	}
+	return err
 }
 
 // BenchmarkApply is what the history costs for each push of a version, and to make it anew.

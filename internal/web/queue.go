@@ -40,6 +40,7 @@ type held struct {
 	line.Reason
 	Path    string
 	Unblock wayOn // of this thing alone
+	Further bool  // its chain says more than the cause does
 }
 
 // handleQueue serves the queue.
@@ -61,12 +62,16 @@ func (p *pages) readQueue(ctx context.Context) (page queuePage, err error) {
 		var causes []line.Cause
 		causes, page.Moving = s.Causes(page.Now)
 		page.More = max(0, len(causes)-mostCauses)
+		things := map[string]bool{} // one may be held by two cords
 		for i, c := range causes {
-			page.Held += len(c.Held)
+			for _, r := range c.Held {
+				things[pathOf(r.Wait)] = true
+			}
 			if i < mostCauses {
 				page.Causes = append(page.Causes, causeOf(s, c))
 			}
 		}
+		page.Held = len(things)
 	})
 	for i, c := range page.Causes {
 		if err == nil {
@@ -79,7 +84,7 @@ func (p *pages) readQueue(ctx context.Context) (page queuePage, err error) {
 func causeOf(s *line.State, c line.Cause) cause {
 	out := cause{Cause: c, Unblock: wayOut(s, c.Wait), More: max(0, len(c.Held)-mostHeld)}
 	for _, r := range c.Held[:min(len(c.Held), mostHeld)] {
-		h := held{Reason: r, Path: pathOf(r.Wait)}
+		h := held{Reason: r, Path: pathOf(r.Wait), Further: len(r.Because) > 0 || c.Kind == andon.WaitApproval || r.Reason != c.Reason}
 		if c.Kind == andon.WaitApproval {
 			h.Unblock = wayOut(s, r.Root())
 		}
