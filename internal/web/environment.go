@@ -77,8 +77,9 @@ func (p *pages) describeEnvironments(*http.Request) (livePage, error) {
 
 func (p *pages) readEnvironments(ctx context.Context) (all []environmentSummary, err error) {
 	err = p.Engine.View(ctx, func(s *line.State) {
-		tallies := tally(s)
-		for _, name := range columns(s) {
+		names := columns(s)
+		tallies := tally(s, names...)
+		for _, name := range names {
 			all = append(all, summarise(s, s.Environments[name], tallies[name]))
 		}
 	})
@@ -103,10 +104,10 @@ func (t *tallied) host(name andon.AgentName) *hostRow {
 	return h
 }
 
-// tally counts what runs in each environment, by one look at each place.
-func tally(s *line.State) map[andon.EnvironmentName]*tallied {
-	all := make(map[andon.EnvironmentName]*tallied, len(s.Environments))
-	for name := range s.Environments {
+// tally counts what runs in some environments, by one look at each place.
+func tally(s *line.State, names ...andon.EnvironmentName) map[andon.EnvironmentName]*tallied {
+	all := make(map[andon.EnvironmentName]*tallied, len(names))
+	for _, name := range names {
 		all[name] = &tallied{hosts: map[andon.AgentName]*hostRow{}}
 	}
 	for _, p := range s.Places {

@@ -53,7 +53,7 @@ func (p *pages) readEnvironment(ctx context.Context, name andon.EnvironmentName,
 	err = p.Engine.View(ctx, func(s *line.State) {
 		e := s.Environments[name]
 		if known = e != nil; known {
-			page.environmentSummary = summarise(s, e, tally(s)[name])
+			page.environmentSummary = summarise(s, e, tally(s, name)[name])
 			page.readRunning(s, p.Proxy())
 		}
 	})
