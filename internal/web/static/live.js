@@ -21,8 +21,7 @@
 
   // The tab shows how the line does.
   function tell() {
-    const state = document.querySelector("[data-state]")?.dataset.state;
-    if (!state) return;
+    const state = document.querySelector("[data-state]")?.dataset.state || "running";
     const shown = document.body.classList.contains("stale") ? "lost" : state;
     document.getElementById("icon").href = "/static/" + shown + ".svg";
     const title = document.title.replace(/^[■?] /, "");
