@@ -1,0 +1,78 @@
+package browser_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/andon-cd/andon/e2e/planttest"
+)
+
+// focused returns what has the focus: its address, or else its name.
+const focused = `(() => { const e = document.activeElement; return e.getAttribute("href") || e.id || e.localName; })()`
+
+func (b *tab) press(keys string) {
+	b.t.Helper()
+	b.must(b.Press(keys))
+}
+
+// TestKeyboard signs in, reads the board and goes to other pages without a mouse.
+func TestKeyboard(t *testing.T) {
+	needChromium(t)
+	t.Parallel()
+	p := planttest.Start(t)
+	shop := p.NewShop()
+	shop.Push()
+	b := openTab(t, p.URL)
+	b.except = append(b.except, "401 (Unauthorized)")
+	b.open("/board")
+	b.press(p.Token) // the field of the token has the focus from the start
+	b.press(kb.Enter)
+	b.sees("#row-shop")
+
+	var order []string
+	for range 6 {
+		b.press(kb.Tab)
+		order = append(order, eval[string](b, focused))
+		if !eval[bool](b, `(() => { const e = document.activeElement, r = e.getBoundingClientRect();
+  return r.left >= 0 && r.right <= innerWidth && parseFloat(getComputedStyle(e).outlineWidth) >= 2; })()`) {
+			t.Errorf("%s has the focus, and that is not to be seen", order[len(order)-1])
+		}
+	}
+	if got := strings.Join(order, " "); !strings.HasPrefix(got, "#main /board /board /") {
+		t.Errorf("the tab key leads to %s", got)
+	}
+
+	b.open("/board")
+	b.press(kb.Tab)
+	b.press(kb.Enter)
+	b.press(kb.Tab)
+	if !eval[bool](b, `document.getElementById("main").contains(document.activeElement)`) {
+		t.Errorf("after the link to the content comes %s", eval[string](b, focused))
+	}
+	for n := 0; n < 10 && eval[string](b, focused) != "/services/shop/versions/1"; n++ {
+		b.press(kb.Tab)
+	}
+	b.press(kb.Enter)
+	b.holds(`location.pathname === "/services/shop/versions/1"`)
+	b.sees("h1", "shop")
+	shop.Plant.Wait(shop.Ref(1), "live:production")
+}
+
+// focusStays: who has come to a link on the board with the keys stays there while the row changes.
+func focusStays(b *tab, shop *planttest.Repository) {
+	b.t.Helper()
+	b.open("/board")
+	const link = "#row-shop td:last-child .live"
+	eval[bool](b, `(document.querySelector("`+link+`").focus(), true)`)
+	was := eval[string](b, focused)
+	shop.Commit("Change nothing", nil)
+	eval[bool](b, `(window.row = document.getElementById("row-shop"), true)`)
+	version := shop.Push()
+	b.holds(`window.row !== document.getElementById("row-shop")`)
+	if is := eval[string](b, focused); is != was {
+		b.t.Errorf("the focus was on %s, and is on %s", was, is)
+	}
+	shop.Plant.Wait(shop.Ref(version), "live:production")
+}

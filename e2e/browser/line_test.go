@@ -1,0 +1,179 @@
+package browser_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/e2e/planttest"
+)
+
+// appearing bounds how long after its push a version may take to be on the board.
+const appearing = time.Second
+
+// noteVersions notes, in the page, when each version is shown first.
+const noteVersions = `(() => {
+  window.shown = {};
+  const note = () => { for (const a of document.querySelectorAll("#row-shop .way a")) window.shown[a.textContent] ??= Date.now(); };
+  note();
+  new MutationObserver(note).observe(document.getElementById("main"), {childList: true, subtree: true});
+  return true;
+})()`
+
+// TestLine takes a service through its line before the eyes of somebody who does nothing but look
+// at the board, and then acts on what is shown.
+func TestLine(t *testing.T) {
+	needChromium(t)
+	t.Parallel()
+	p := planttest.Start(t)
+	signsIn(t, p)
+	b := openSignedIn(t, p.URL, p.Token)
+	b.sees(".empty", "No service yet")
+	shop := p.NewShop()
+	shop.ShipFirst()
+	b.sees("#row-shop .live", "1")
+	b.icon("running", "Board")
+	mediaAreKept(b)
+
+	b.open("/board")
+	b.mark()
+	pushesAppear(b, shop)
+	lineStopsAndTurns(b, shop)
+	b.stays()
+	everyPageIsAccessible(b, p)
+	b.open("/board")
+	b.mark()
+	lineRunsAgain(b, shop)
+	b.stays()
+	focusStays(b, shop)
+	rollsBack(b, shop)
+}
+
+// signsIn: a wrong token is told so, and the right one leads to the page that was asked for.
+func signsIn(t *testing.T, p *planttest.Plant) {
+	t.Helper()
+	b := openTab(t, p.URL)
+	b.except = append(b.except, "401 (Unauthorized)")
+	b.open("/flow")
+	b.must(b.SignIn("wrong"))
+	b.sees(".wrong", "does not know this token")
+	b.must(b.SignIn(p.Token))
+	b.sees("h1", "Where the time")
+	if path := eval[string](b, "location.pathname"); path != "/flow" {
+		t.Errorf("signing in leads to %s", path)
+	}
+}
+
+// pushesAppear: a push is on the board within a second, in the median of three.
+func pushesAppear(b *tab, shop *planttest.Repository) {
+	b.t.Helper()
+	eval[bool](b, noteVersions)
+	var took []time.Duration
+	var last int64
+	for i := range 3 {
+		shop.Commit(fmt.Sprintf("Change %d", i), planttest.Files{"files/answer.txt": fmt.Sprintf("hello %d\n", i+2)})
+		last = shop.Push()
+		b.holds(fmt.Sprintf("window.shown[%d] > 0", last))
+		v, err := shop.Plant.Client.Version(b.t.Context(), "shop", fmt.Sprint(last))
+		b.must(err)
+		took = append(took, time.UnixMilli(eval[int64](b, fmt.Sprintf("window.shown[%d]", last))).Sub(v.Created))
+	}
+	b.t.Logf("from the event to the board: %v", took)
+	slices.Sort(took)
+	if took[1] > appearing {
+		b.t.Errorf("pushes are on the board after %v", took)
+	}
+	shop.Plant.Wait(shop.Ref(last), "live:production")
+	b.sees("#row-shop td:last-child .live", fmt.Sprint(last))
+}
+
+// lineStopsAndTurns: the board says in word, shape, colour and in the tab that the line stands.
+func lineStopsAndTurns(b *tab, shop *planttest.Repository) {
+	b.t.Helper()
+	shop.Commit("Break the test", planttest.Files{"test.sh": "echo it is broken; exit 1\n"})
+	broken := shop.Push()
+	b.sees("#head.stopped", "■", "The line stands")
+	b.sees("#stops .stop", "shop", "commit")
+	b.sees("#row-shop.stopped", "■ stopped", fmt.Sprint(broken))
+	b.icon("stopped", "■ ")
+	if red := b.colour("#head .line"); red != "rgb(179, 38, 30)" {
+		b.t.Errorf("a line that stands is %s", red)
+	}
+}
+
+// colour returns the background of an element.
+func (b *tab) colour(selector string) string {
+	b.t.Helper()
+	return eval[string](b, fmt.Sprintf("getComputedStyle(document.querySelector(%q)).backgroundColor", selector))
+}
+
+// lineRunsAgain: the first version that passes lets it run, and the board turns back.
+func lineRunsAgain(b *tab, shop *planttest.Repository) {
+	b.t.Helper()
+	shop.Commit("Mend the test", planttest.Files{"test.sh": "exit 0\n", "files/answer.txt": "hello mended\n"})
+	fix := shop.Push()
+	b.sees("#head.running", "●", "The line runs")
+	b.icon("running", "Board")
+	b.sees("#row-shop td:last-child .live", fmt.Sprint(fix))
+	if eval[bool](b, "document.querySelector('#row-shop.stopped, #stops .stop') !== null") {
+		b.t.Error("something on the board still stands")
+	}
+	shop.Plant.Wait(shop.Ref(fix), "live:production")
+}
+
+// rollsBack clicks the way from the board to a rollback: the version that is live, its deployment,
+// the plan with the reason; and watches it to its end without loading the page again.
+func rollsBack(b *tab, shop *planttest.Repository) {
+	b.t.Helper()
+	before := production(b, shop.Plant)
+	b.open("/board")
+	b.click("#row-shop td:last-child .live")
+	b.click(`a[href="` + deploymentOf(b, shop.Plant, before.Live.Version) + `"]`)
+	b.click(`.button[href$="/rollback"]`)
+	b.sees("h1", fmt.Sprintf("Roll shop in production back to version %d", before.Rollback[0]))
+	b.sees(".plan ol.steps li")
+	b.click("button[type=submit]") // without a reason the browser does not send it
+	if eval[bool](b, "document.querySelector('textarea:invalid') === null") {
+		b.t.Error("a rollback needs no reason")
+	}
+	b.must(b.Type("#reason", "it is a test of rolling back"))
+	b.click("button[type=submit]")
+	b.sees("h1", "Back to")
+	b.mark()
+	b.sees("h1 .outcome", "succeeded")
+	b.sees(".facts", "it is a test of rolling back")
+	b.stays()
+	if now := production(b, shop.Plant); now.Live.Version != before.Rollback[0] {
+		b.t.Errorf("version %d is live, not %d", now.Live.Version, before.Rollback[0])
+	}
+}
+
+// production returns what the plant says of the shop in production.
+func production(b *tab, p *planttest.Plant) api.PlaceDetail {
+	b.t.Helper()
+	service, err := p.Client.Service(b.t.Context(), "shop")
+	b.must(err)
+	for _, place := range service.Places {
+		if place.Environment == "production" && place.Live != nil {
+			return place
+		}
+	}
+	b.t.Fatal("nothing is live in production")
+	return api.PlaceDetail{}
+}
+
+// deploymentOf returns the page of a version's newest deployment to production.
+func deploymentOf(b *tab, p *planttest.Plant, version int64) string {
+	b.t.Helper()
+	v, err := p.Client.Version(b.t.Context(), "shop", fmt.Sprint(version))
+	b.must(err)
+	for _, d := range slices.Backward(v.Deployments) {
+		if d.Environment == "production" {
+			return "/services/shop/deployments/" + d.ID
+		}
+	}
+	b.t.Fatalf("version %d was never deployed to production", version)
+	return ""
+}

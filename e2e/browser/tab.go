@@ -1,0 +1,199 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/chromedp/cdproto/audits"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// stepTimeout bounds one thing that a tab is asked to do.
+const stepTimeout = time.Minute
+
+// A Tab is one of a person of its own: it shares no cookies with others.
+type Tab struct {
+	base   string
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu       sync.Mutex
+	problems []string
+}
+
+// Open opens a tab on a plant at that address. Close closes it.
+func (c *Chromium) Open(base string) (*Tab, error) {
+	t := &Tab{base: base}
+	t.ctx, t.cancel = chromedp.NewContext(c.ctx, chromedp.WithNewBrowserContext())
+	if err := t.begin(); err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// watch lets a page tell what its policy forbids, in the console.
+const watch = `addEventListener("securitypolicyviolation", (e) =>
+  console.error("the policy forbids " + e.violatedDirective + ": " + e.blockedURI + " " + e.sourceFile + ":" + e.lineNumber));`
+
+func (t *Tab) begin() error {
+	if err := chromedp.Do(t.ctx); err != nil { // with no time limit: it would be that of the tab
+		return err
+	}
+	if err := chromedp.Listen(t.ctx, t.hear); err != nil {
+		return err
+	}
+	return t.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		for _, enable := range []cdp.Command[cdp.Empty, cdp.Empty]{log.Enable, runtime.Enable, audits.Enable} {
+			if _, err := cdp.Call(ctx, target, enable, cdp.Empty{}); err != nil {
+				return err
+			}
+		}
+		// Each tab acts as the one that has the focus, however many there are.
+		if _, err := cdp.Call(ctx, target, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
+			return err
+		}
+		_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: watch})
+		return err
+	}))
+}
+
+// Close closes the tab.
+func (t *Tab) Close() { t.cancel() }
+
+func (t *Tab) do(steps ...chromedp.Action[chromedp.Void]) error {
+	ctx, cancel := context.WithTimeout(t.ctx, stepTimeout)
+	defer cancel()
+	return chromedp.Do(ctx, steps...)
+}
+
+// hear keeps what must not be: errors and warnings of the console, exceptions, and issues.
+func (t *Tab) hear(event any) {
+	var problem string
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		problem = "exception: " + e.ExceptionDetails.Text
+		if thrown := e.ExceptionDetails.Exception; thrown != nil {
+			problem += " " + thrown.Description
+		}
+	case *runtime.EventConsoleAPICalled:
+		if e.Type != "error" && e.Type != "warning" && e.Type != "assert" {
+			return
+		}
+		problem = "console: "
+		for _, a := range e.Args {
+			problem += string(a.Value) + a.Description
+		}
+	case *log.EventEntryAdded:
+		if e.Entry.Level != "error" && e.Entry.Level != "warning" {
+			return
+		}
+		problem = fmt.Sprintf("log: %s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL)
+	case *audits.EventIssueAdded:
+		details, _ := json.Marshal(e.Issue.Details) // it came as JSON
+		problem = fmt.Sprintf("issue: %s %s", e.Issue.Code, details)
+	default:
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.problems = append(t.problems, problem)
+}
+
+// Problems returns what must not be and was since the last time, without what holds one of these
+// texts.
+func (t *Tab) Problems(except ...string) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := t.problems
+	t.problems = nil
+	return slices.DeleteFunc(all, func(problem string) bool {
+		return slices.ContainsFunc(except, func(text string) bool { return strings.Contains(problem, text) })
+	})
+}
+
+// Go opens a page of the plant, and returns when it is loaded.
+func (t *Tab) Go(path string) error { return t.do(chromedp.Navigate(t.base + path)) }
+
+// Click clicks the first element that a CSS selector finds, once it is visible.
+func (t *Tab) Click(selector string) error {
+	return t.do(chromedp.ScrollIntoView(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+}
+
+// Type types into the first element that a CSS selector finds.
+func (t *Tab) Type(selector, text string) error {
+	return t.do(chromedp.SendKeys(chromedp.CSS(selector), text, chromedp.NodeVisible))
+}
+
+// Press presses keys, wherever the focus is. Package kb has the names of keys.
+func (t *Tab) Press(keys string) error { return t.do(chromedp.KeyEvent(keys)) }
+
+// SignIn signs in where the plant asks for it, with the page that is shown.
+func (t *Tab) SignIn(token string) error {
+	if err := t.Type("input[name=token]", token); err != nil {
+		return err
+	}
+	return t.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := chromedp.Submit(chromedp.CSS("input[name=token]"))(ctx, target)
+		return err
+	}))
+}
+
+// A Look is how a page is looked at.
+type Look struct {
+	Width, Height int64
+	Scale         float64 // of device pixels; 0: 1
+	Dark          bool
+	Still         bool   // with less motion
+	Media         string // "print"; empty: the screen
+}
+
+// Look changes how the pages of the tab are looked at.
+func (t *Tab) Look(l Look) error {
+	scheme, motion := "light", "no-preference"
+	if l.Dark {
+		scheme = "dark"
+	}
+	if l.Still {
+		motion = "reduce"
+	}
+	if l.Scale == 0 {
+		l.Scale = 1
+	}
+	media := emulation.SetEmulatedMediaParams{Media: l.Media, Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: motion},
+	}}
+	return t.do(chromedp.EmulateViewport(l.Width, l.Height, chromedp.EmulateScale(l.Scale)),
+		chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, media)
+			return err
+		}))
+}
+
+// Picture returns what the tab shows as a PNG; whole: all of the page.
+func (t *Tab) Picture(whole bool) (picture []byte, err error) {
+	take := chromedp.CaptureScreenshot()
+	if whole {
+		take = chromedp.FullScreenshot(100)
+	}
+	ctx, cancel := context.WithTimeout(t.ctx, stepTimeout)
+	defer cancel()
+	return chromedp.Run(ctx, take)
+}
+
+// Eval returns what an expression of JavaScript is in the page, also when it is a promise.
+func Eval[T any](t *Tab, expression string) (T, error) {
+	ctx, cancel := context.WithTimeout(t.ctx, stepTimeout)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+}
