@@ -5,7 +5,7 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 LDFLAGS  = -s -w -X github.com/andon-cd/andon/internal/cli.version=$(VERSION)
 
-.PHONY: demo build test check lint bench soak clean
+.PHONY: demo build test check lint bench screenshots soak clean
 
 build: ## the program: one static binary, ./andon
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o andon .
@@ -22,6 +22,10 @@ check: ## format, vet, lint, and the build for macOS
 
 bench: build ## the figures of docs/performance.md, each beside its floor
 	$(GO) run ./bench -andon ./andon
+
+screenshots: build ## every page, of the demo's data, at three sizes, light and dark, in out/screenshots
+	@scripts/setup
+	$(GO) run ./e2e/browser/screenshots -andon ./andon
 
 soak: build ## the long runs: 100,000 histories, 100,000,000 steps of deployments, 100 kills, 200 deployments and 200 rollbacks under load
 	ANDON_SOAK=100000 $(GO) test -timeout 120m -run TestSimulation ./internal/line
