@@ -127,12 +127,12 @@ func goesOn(w andon.Wait) bool {
 // causeKey is the same for waits that end with the same event. People let versions in one by one,
 // but are one cause.
 func causeKey(w andon.Wait) string {
-	switch {
-	case w.Kind == andon.WaitApproval:
+	switch w.Kind {
+	case andon.WaitApproval:
 		return string(w.Kind)
-	case w.Kind == andon.WaitCord, w.Kind == andon.WaitAgent:
+	case andon.WaitCord, andon.WaitAgent:
 		return string(w.Kind) + " " + w.On
-	case w.Kind == andon.WaitLock:
+	case andon.WaitLock:
 		return string(w.Kind) + " " + string(w.Service) + " " + w.On
 	default:
 		return "goes " + thingOf(w)
