@@ -207,23 +207,31 @@ func (s *search) tickets() {
 	}
 }
 
-// words finds authors and messages by the beginnings of their words.
+// words finds authors and messages by their words; where none has them, by the beginnings of words.
+// That reads all that begin so before the newest are known, so it comes second.
 func (s *search) words() {
 	var terms []string
 	for _, word := range strings.FieldsFunc(s.text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) }) {
 		if len(terms) < mostWords {
-			terms = append(terms, `"`+word+`"*`)
+			terms = append(terms, `"`+word+`"`)
 		}
 	}
-	if len(terms) == 0 || len(terms) == 1 && len(terms[0]) < len(`"ab"*`) {
+	if len(terms) == 0 || len(terms) == 1 && len(terms[0]) < len(`"ab"`) {
 		return // one letter finds everything
 	}
+	before := len(s.found)
+	if s.wordsLike(strings.Join(terms, " AND ")); s.err == nil && len(s.found) == before {
+		s.wordsLike(strings.Join(terms, "* AND ") + "*")
+	}
+}
+
+func (s *search) wordsLike(terms string) {
 	for _, in := range []struct {
 		kind   FoundKind
 		column string
 	}{{FoundPerson, "author"}, {FoundMessage, "subject"}} {
 		refs := s.refs(`SELECT m.service, m.number FROM (SELECT rowid AS seq FROM words WHERE words MATCH ? ORDER BY rowid DESC LIMIT ?) w
-			JOIN mention m ON m.seq = w.seq ORDER BY m.seq DESC`, in.column+` : (`+strings.Join(terms, " AND ")+`)`, mostFound+1)
+			JOIN mention m ON m.seq = w.seq ORDER BY m.seq DESC`, in.column+` : (`+terms+`)`, mostFound+1)
 		s.add(in.kind, false, refs...)
 		if s.err != nil {
 			return
