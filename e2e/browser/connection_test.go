@@ -1,10 +1,16 @@
 package browser_test
 
 import (
+	"errors"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/andon-cd/andon/e2e/planttest"
@@ -130,4 +136,50 @@ func TestConnection_LostAndBack(t *testing.T) {
 	wired.sees("#row-shop td:last-child .live", "3")
 	direct.click(`header a[href="/board"]`)
 	direct.sees("#row-shop td:last-child .live", "3")
+}
+
+// TestConnection_ThroughALoadBalancer: a browser gives up on a stream that is answered with an error;
+// the page does not.
+func TestConnection_ThroughALoadBalancer(t *testing.T) {
+	needChromium(t)
+	t.Parallel()
+	p := planttest.Start(t)
+	to, err := url.Parse(p.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var away, refused atomic.Bool
+	through := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.Host = r.In.Host
+	}}
+	balancer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if away.Load() {
+			http.Error(w, "no server is there", http.StatusBadGateway)
+			refused.Store(true)
+			return
+		}
+		through.ServeHTTP(w, r)
+	}))
+	t.Cleanup(balancer.Close)
+	shop := p.NewShop()
+	shop.Push()
+	b := openSignedIn(t, balancer.URL, p.Token)
+	b.except = append(b.except, "net::ERR_", "status of 502")
+	b.sees("#row-shop")
+	b.mark()
+	away.Store(true)
+	balancer.CloseClientConnections()
+	b.lost()
+	planttest.Until(t, patience, "the stream is refused", func() error {
+		if !refused.Load() {
+			return errors.New("nobody asked for it")
+		}
+		return nil
+	})
+	shop.Plant.Wait(shop.Ref(1), "live:production")
+	away.Store(false)
+	b.back()
+	b.sees("#row-shop td:last-child .live", "1")
+	b.stays()
 }

@@ -83,8 +83,13 @@
   let source;
   function follow(page) {
     const separator = page.dataset.live.includes("?") ? "&" : "?";
-    source = heard(new EventSource(page.dataset.live + separator + "after=" + page.dataset.edition));
+    const mine = source = heard(new EventSource(page.dataset.live + separator + "after=" + page.dataset.edition));
+    // A browser gives up where something else answers, as a load balancer whose server is away.
+    mine.addEventListener("error", () => {
+      if (mine.readyState === EventSource.CLOSED) setTimeout(() => { if (mine === source) follow(page); }, 2000);
+    });
     source.addEventListener("parts", (event) => {
+      page.dataset.edition = event.lastEventId;
       for (const [id, html] of Object.entries(JSON.parse(event.data))) {
         const old = document.getElementById(id);
         if (!old) { location.reload(); return; }
