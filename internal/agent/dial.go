@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -131,12 +130,15 @@ func (c *Client) call(ctx context.Context, timeout time.Duration, path string, q
 }
 
 func (c *Client) post(ctx context.Context, timeout time.Duration, u *url.URL, kind string, body []byte, answer any) error {
+	var lent loan
+	defer lent.returned()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), nil)
 	if err != nil {
 		return fmt.Errorf("agent: %w", err)
 	}
+	lent.lend(req, body)
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}

@@ -55,6 +55,7 @@ func newTape(t *testing.T, transcript []andontest.Exchange) *tape {
 
 // RoundTrip implements http.RoundTripper without a network, so that it can be used in a bubble.
 func (s *tape) RoundTrip(r *http.Request) (*http.Response, error) {
+	defer r.Body.Close()
 	asked, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
