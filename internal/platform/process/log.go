@@ -16,8 +16,8 @@ import (
 // How often the logs are kept within their limit. A copy writes its log itself, so it goes on
 // while the agent is away.
 const (
-	trimSoonest = 25 * time.Millisecond // after a log was shortened: some copy writes fast
-	trimLatest  = 500 * time.Millisecond
+	trimSoonest = 20 * time.Millisecond // after a log was shortened: some copy writes fast
+	trimLatest  = 100 * time.Millisecond
 )
 
 // trimLogs keeps the logs within their limit until the driver closes.
