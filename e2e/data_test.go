@@ -171,7 +171,7 @@ func TestBackup_RestoresAPlantElsewhere(t *testing.T) {
 	if there.live("shop", "production") != live || there.Token != p.Token {
 		t.Errorf("the restored plant is another one")
 	}
-	shop.plant = there // its git goes on where it was
+	shop.plant, shop.Plant = there, there.Plant // its git goes on where it was
 	third := shop.Ship("Third", files{"files/answer.txt": "hello 3\n"})
 	if third != live+1 {
 		t.Errorf("after version %d comes version %d", live, third)

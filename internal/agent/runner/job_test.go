@@ -122,9 +122,9 @@ func TestJob_TimesOutAndLeavesNoProcess(t *testing.T) {
 	for _, what := range []string{"step", "job"} {
 		lease := b.job("echo child=$$; sleep 300")
 		if what == "step" {
-			lease.Task.Steps[0].Timeout = 100 * time.Millisecond
+			lease.Task.Steps[0].Timeout = time.Second // for the shell to begin, on a busy machine
 		} else {
-			lease.Task.Timeout = 300 * time.Millisecond
+			lease.Task.Timeout = 2 * time.Second
 		}
 		result, log := b.run(lease)
 		if result.Outcome != andon.TimedOut || !strings.Contains(result.Reason, "ran longer than") || result.Steps[0].Outcome != andon.TimedOut {
