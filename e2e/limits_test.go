@@ -75,7 +75,6 @@ func TestLimits_OneServiceTakesNoOtherDown(t *testing.T) {
 			}
 		}},
 		{what: "log", live: func(t *testing.T) {
-			// Before the first look it may have grown beyond the limit: it is as fast as the disk.
 			until(t, time.Minute, "most of the log was let go", func() error {
 				if size, blocks := largestLog(t, p.Data); size < 200<<20 || blocks > 100<<20 {
 					return fmt.Errorf("%d bytes were written, %d are on the disk", size, blocks)
