@@ -13,7 +13,7 @@ import (
 var asked = map[string]string{
 	"limit": "2", "days": "7", "before": "1000000", "open": "true", "service": "shop", "environment": "test", "outcome": "succeeded",
 	"branch": "main", "maturity": "rejected", "removed": "true", "version": "newest", "cord": "cord-1",
-	"log": "task/shop.1.commit.test.1/1", "first": "-1", "count": "5", "offset": "2", "for": "built", "timeout_ms": "0", "follow": "true",
+	"log": "task/shop.1.commit.test.1/1", "first": "-1", "count": "5", "offset": "2", "q": "shop", "for": "built", "timeout_ms": "0", "follow": "true",
 }
 
 // alone names the parameters that exclude others.
