@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	ossignal "os/signal"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -68,10 +69,13 @@ func (p *losablePlant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.WriteHeader(http.StatusOK)
 		w.(http.Flusher).Flush()
-		select {
-		case <-news:
-		case <-r.Context().Done():
-			return
+		// What happened before the stream began is told at once, as a plant does.
+		if after, err := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64); err == nil && int64(status.Position) <= after {
+			select {
+			case <-news:
+			case <-r.Context().Done():
+				return
+			}
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
