@@ -70,7 +70,7 @@ func (p *losablePlant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		w.(http.Flusher).Flush()
 		// What happened before the stream began is told at once, as a plant does.
-		if after, err := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64); err == nil && int64(status.Position) <= after {
+		if after, err := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64); err == nil && status.Position <= after {
 			select {
 			case <-news:
 			case <-r.Context().Done():
