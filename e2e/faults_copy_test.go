@@ -178,7 +178,7 @@ func TestFault_HealthFlapping(t *testing.T) {
 func TestFault_DrainNeverEnds(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t)
-	shop := p.newShop("deploy: test, grants", "grants", "{name: production,", "{name: production, approval: {},", "drain: 2s", "drain: 2s\n  stop: 1s")
+	shop := p.newShop("deploy: test, grants", "grants", "{name: production,", "{name: production, approval: {},", "drain: 2s", "drain: 5s\n  stop: 1s")
 	approve := func(version int64) {
 		t.Helper()
 		p.Wait(shop.Ref(version), "certified")
