@@ -13,8 +13,9 @@ build: ## the program: one static binary, ./andon
 demo: build ## a whole plant takes a service to production and back
 	./andon demo
 
-test: ## all tests, with the race detector
+test: ## all tests, with the race detector; the long simulations, which are of pure code, without it
 	@scripts/setup
+	ANDON_SOAK=10000 ANDON_STEPS=1000000 $(GO) test -run TestSimulation ./internal/line ./internal/deploy
 	$(GO) test -race -timeout 15m ./...
 
 check: ## format, vet, lint, and the build for macOS

@@ -22,7 +22,7 @@ commit:
 run:
   command: [GREEDY, WHAT]
   port: 8080
-  health: {path: /healthz, interval: 200ms, start: 20s}
+  health: {path: /healthz, interval: 200ms, start: 40s}
 stages:
   - {name: production, deploy: production}
 `

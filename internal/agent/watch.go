@@ -85,9 +85,18 @@ func (k *keeper) judge(err error, began time.Time, everHealthy bool, failed int,
 	case age >= health.Start:
 		return fmt.Sprintf("It did not become healthy within %s: %s.", health.Start, err)
 	case age >= troubleShown:
-		k.show(andon.PhaseStarting, "It is not healthy yet: "+err.Error()+".")
+		k.show(andon.PhaseStarting, k.unready(err))
 	}
 	return ""
+}
+
+// unready says why the copy is not healthy yet. How it ended before it was started again tells
+// more than that it does not answer.
+func (k *keeper) unready(err error) string {
+	if k.last == "" {
+		return "It is not healthy yet: " + err.Error() + "."
+	}
+	return k.last + " Started again, it is not healthy yet: " + err.Error() + "."
 }
 
 // errYoung is what the probe of a worker says that has not run for long enough.

@@ -52,14 +52,16 @@ func (c *contained) instance() (platform.Instance, bool) {
 // the copy; nil if there is none.
 func (d *Driver) turn(ctx context.Context, id andon.InstanceID) (*contained, func(), error) {
 	release, err := d.turns.take(ctx, turnOf(id))
-	if err != nil {
-		return nil, nil, err
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed {
-		release()
+	switch {
+	case d.closed: // which is also what cut the waiting off, should it have been
+		if err == nil {
+			release()
+		}
 		return nil, nil, andon.Errorf(andon.KindUnavailable, "the agent is shutting down")
+	case err != nil:
+		return nil, nil, err
 	}
 	return d.copies[id], release, nil
 }
