@@ -76,20 +76,26 @@ func each[T any](ctx context.Context, s *store, scan func(*sql.Rows) (T, error),
 
 // loadChanges reads the newest changes, and as the others that follow no more than are kept.
 func (h *History) loadChanges(ctx context.Context, n *numbers) error {
-	type change struct {
-		andon.VersionRef
-		delivered time.Time
-		portions  []metrics.Portion
-	}
-	return each(ctx, h.store, func(r *sql.Rows) (c change, err error) {
-		var text string
-		if err = r.Scan(&c.Service, &c.Number, at{&c.delivered}, &text); err == nil {
-			c.portions, err = readPortions(text)
-		}
-		return c, err
-	}, func(c change) { n.addChange(c.VersionRef, c.delivered, c.portions) },
+	return each(ctx, h.store, scanStream, func(s stream) { n.addChange(s.VersionRef, s.delivered, s.portions) },
 		`SELECT service, number, delivered, portions FROM (SELECT delivered AS d, service AS s, number AS v FROM change ORDER BY delivered DESC LIMIT ?)
 			JOIN change ON service = s AND number = v ORDER BY d, v`, n.most)
+}
+
+// A stream is what the value stream knows of a change.
+type stream struct {
+	andon.VersionRef
+	delivered time.Time
+	portions  []metrics.Portion
+}
+
+// scanStream reads service, number, delivered and portions of a change.
+func scanStream(r *sql.Rows) (s stream, err error) {
+	var text string
+	if err := r.Scan(&s.Service, &s.Number, at{&s.delivered}, &text); err != nil {
+		return s, err
+	}
+	s.portions, err = readPortions(text)
+	return s, err
 }
 
 func (h *History) loadRollouts(ctx context.Context, n *numbers) error {

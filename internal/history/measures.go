@@ -118,22 +118,10 @@ func (h *History) storedFlow(ctx context.Context, p Period) (f metrics.Flow, all
 	if err != nil {
 		return f, 0, err
 	}
-	type change struct {
-		andon.VersionRef
-		delivered time.Time
-		portions  string
-	}
 	var streams metrics.Streams
 	text, args := p.during(`SELECT service, number, delivered, portions FROM change WHERE true`, `delivered`)
-	err = each(ctx, h.store, func(r *sql.Rows) (c change, err error) {
-		return c, r.Scan(&c.Service, &c.Number, at{&c.delivered}, &c.portions)
-	}, func(c change) {
-		if portions, bad := readPortions(c.portions); bad == nil {
-			streams.Add(c.VersionRef, c.delivered, portions)
-		} else {
-			err = bad
-		}
-	}, text+` ORDER BY delivered, number`, args...)
+	err = each(ctx, h.store, scanStream, func(s stream) { streams.Add(s.VersionRef, s.delivered, s.portions) },
+		text+` ORDER BY delivered, number`, args...)
 	f, all = streams.Flow(p.Span, p.Service, mostStreams, passes)
 	return f, all, err
 }

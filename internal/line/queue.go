@@ -26,6 +26,17 @@ func (r Reason) Root() andon.Wait {
 	return r.Wait
 }
 
+// Chains returns the chains of reasons that begin at those of the waits that a condition selects.
+func Chains(waits []andon.Wait, which func(andon.Wait) bool) (chains []Reason) {
+	index := indexed(waits)
+	for _, w := range waits {
+		if which(w) {
+			chains = append(chains, index.chain(w, deepestReason))
+		}
+	}
+	return chains
+}
+
 // A Cause is what things wait for in the end, with all that do.
 type Cause struct {
 	andon.Wait        // the one at the end of the chains that has lasted longest
@@ -66,7 +77,7 @@ func (s *State) Causes(now time.Time) (causes []Cause, moving int) {
 		if !known {
 			at = len(causes)
 			byKey[key] = at
-			causes = append(causes, Cause{Wait: root, GoesOn: goesOn(root), Who: s.Unblocks(root)})
+			causes = append(causes, Cause{Wait: root, GoesOn: GoesOn(root), Who: s.Unblocks(root)})
 		}
 		if root.Since.Before(causes[at].Since) {
 			causes[at].Wait = root
@@ -104,7 +115,7 @@ func thingOf(w andon.Wait) string {
 // somebody.
 func stands(r Reason) bool {
 	for {
-		if !goesOn(r.Wait) {
+		if !GoesOn(r.Wait) {
 			return true
 		}
 		if len(r.Because) == 0 {
@@ -114,8 +125,8 @@ func stands(r Reason) bool {
 	}
 }
 
-// goesOn reports whether a wait ends by what is being done already.
-func goesOn(w andon.Wait) bool {
+// GoesOn reports whether a wait ends by what is being done already.
+func GoesOn(w andon.Wait) bool {
 	switch w.Kind {
 	case andon.WaitApproval, andon.WaitCord, andon.WaitAgent, andon.WaitLock:
 		return false

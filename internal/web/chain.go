@@ -7,9 +7,6 @@ import (
 	"github.com/andon-cd/andon/internal/line"
 )
 
-// deepestChain bounds how far the reasons of reasons are followed.
-const deepestChain = 5
-
 // A reason says why something does not move, who can change that, and what is behind it.
 type reason struct {
 	andon.Wait
@@ -21,25 +18,18 @@ type reason struct {
 // reasons returns the chains that begin at those waits that a condition selects.
 func reasons(s *line.State, all []andon.Wait, which func(andon.Wait) bool) []reason {
 	var chains []reason
-	for _, w := range all {
-		if which(w) {
-			chains = append(chains, chainOf(s, all, w, deepestChain))
-		}
+	for _, r := range line.Chains(all, which) {
+		chains = append(chains, explain(s, r))
 	}
 	return chains
 }
 
-func chainOf(s *line.State, all []andon.Wait, w andon.Wait, depth int) reason {
-	r := reason{Wait: w, Who: s.Unblocks(w), Way: wayOut(s, w)}
-	if depth == 0 {
-		return r
+func explain(s *line.State, r line.Reason) reason {
+	out := reason{Wait: r.Wait, Who: s.Unblocks(r.Wait), Way: wayOut(s, r.Wait)}
+	for _, next := range r.Because {
+		out.Because = append(out.Because, explain(s, next))
 	}
-	for _, next := range all {
-		if w.HeldBy(next) {
-			r.Because = append(r.Because, chainOf(s, all, next, depth-1))
-		}
-	}
-	return r
+	return out
 }
 
 // begins reports whether a chain of reasons begins at a wait: nothing else waits for what it is
@@ -51,14 +41,7 @@ func begins(all []andon.Wait) func(andon.Wait) bool {
 }
 
 // GoesOn reports whether the wait ends by what is being done already.
-func (r reason) GoesOn() bool {
-	switch r.Kind {
-	case andon.WaitApproval, andon.WaitCord, andon.WaitAgent, andon.WaitLock:
-		return false
-	default:
-		return true
-	}
-}
+func (r reason) GoesOn() bool { return line.GoesOn(r.Wait) }
 
 // wayOut leads to what a person can do about a wait.
 func wayOut(s *line.State, w andon.Wait) wayOn {

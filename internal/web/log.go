@@ -134,7 +134,7 @@ func (p *pages) taskOf(ctx context.Context, stream string) (s logSubject, known 
 	} else if task.Instance != "" {
 		s.Title = fmt.Sprintf("%s of %s", task.Kind, task.Instance)
 	}
-	s.Of, s.Link = fmt.Sprintf("version %d of %s", task.Version.Number, task.Version.Service), fmt.Sprintf("/services/%s/versions/%d", task.Version.Service, task.Version.Number)
+	s.Of, s.Link = fmt.Sprintf("version %d of %s", task.Version.Number, task.Version.Service), versionPath(task.Version)
 	for _, a := range task.Attempts {
 		if strconv.Itoa(a.Number) != words[2] {
 			continue
@@ -164,7 +164,7 @@ func (p *pages) copyOf(ctx context.Context, stream string) (s logSubject, known 
 	if err != nil {
 		return s, false
 	}
-	s = logSubject{Title: string(id), Of: "deployment " + string(d.ID), Link: fmt.Sprintf("/services/%s/deployments/%s", d.Service, d.ID)}
+	s = logSubject{Title: string(id), Of: "deployment " + string(d.ID), Link: deploymentPath(d.Service, d.ID)}
 	s.Note = fmt.Sprintf("a copy of %s in %s, gone", andon.VersionRef{Service: d.Service, Number: d.Version}, d.Environment)
 	s.Ended = !d.Ended.IsZero()
 	// A state that cannot be viewed is that of a server which stops.

@@ -44,53 +44,40 @@ func (p *pages) followLog(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no")
-	control := http.NewResponseController(w)
-	send := func(b []byte) bool {
-		// Not every writer can be given a deadline; one that cannot is a test's.
-		_ = control.SetWriteDeadline(time.Now().Add(sendLimit))
-		if _, err := w.Write(b); err != nil {
-			return false
-		}
-		return control.Flush() == nil
-	}
-	if send([]byte("retry: 1000\n\n")) {
-		p.sendTails(r.Context(), v, from, send)
+	if out, there := newOutlet(w, false); there {
+		p.sendTails(r.Context(), v, from, out)
 	}
 }
 
 // sendTails sends a log until it is finished, its writer has ended, or nobody reads any more.
-func (p *pages) sendTails(ctx context.Context, v logView, from int64, send func([]byte) bool) {
+func (p *pages) sendTails(ctx context.Context, v logView, from int64, out *outlet) {
 	rest := time.NewTicker(logPace)
 	defer rest.Stop()
 	for size := int64(-1); ; {
 		info, err := p.awaitMore(ctx, v.Stream, size)
 		switch {
 		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-			if !send([]byte(":\n\n")) {
+			if !out.send(stillHere) {
 				return
 			}
 			if s, err := p.subjectOf(ctx, v.Stream); err == nil && s.Ended {
-				send([]byte("event: end\ndata: {}\n\n"))
+				out.send(logEnded)
 				return
 			}
 			continue
 		case andon.KindOf(err) == andon.KindNotFound && ctx.Err() == nil: // it was removed
-			send([]byte("event: end\ndata: {}\n\n"))
+			out.send(logEnded)
 			return
 		case err != nil:
 			return // the reader comes again
 		}
 		size = info.Size
 		t, err := p.tail(v, from)
-		if err != nil || !send(t.event()) {
+		if err != nil || !out.write(t.event()) {
 			return
 		}
 		if from = t.Next; t.Finished {
-			send([]byte("event: end\ndata: {}\n\n"))
+			out.send(logEnded)
 			return
 		}
 		select {

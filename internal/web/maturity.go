@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/line"
@@ -48,25 +47,21 @@ func (m maturityPage) Unjudged() int { return len(m.Judgements) - m.Judged }
 
 // Counted returns the address of what a practice was judged from.
 func (m maturityPage) Counted(name metrics.PracticeName) string {
-	of := m.period
 	switch name {
 	case "environments-as-code":
 		return "/environments"
 	case "fresh-trunk":
 		return "/board"
 	case "fast-candidate", "fast-commit-stage":
-		of.Path = "/flow"
-		return of.Link(m.Days, m.Service)
+		return m.at("/flow")
 	default:
-		of.Path = "/measures"
-		return of.Link(m.Days, m.Service) + "#deployments"
+		return m.at("/measures") + "#deployments"
 	}
 }
 
 // Deployment returns the address of a deployment.
 func (m maturityPage) Deployment(id andon.DeploymentID) string {
-	service, _, _ := strings.Cut(string(id), ".")
-	return "/services/" + service + "/deployments/" + string(id)
+	return deploymentPath(serviceOf(string(id)), id)
 }
 
 // Sign and Words tell a level by a shape and in words.

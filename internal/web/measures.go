@@ -101,18 +101,10 @@ func deploymentsWords(live, failed int) string {
 }
 
 // FlowLink returns the address of the value stream of the same period.
-func (m measuresPage) FlowLink() string {
-	flow := m.period
-	flow.Path = "/flow"
-	return flow.Link(m.period.Days, m.Service)
-}
+func (m measuresPage) FlowLink() string { return m.at("/flow") }
 
 // MaturityLink returns the address of the maturity report of the same period.
-func (m measuresPage) MaturityLink() string {
-	maturity := m.period
-	maturity.Path = "/maturity"
-	return maturity.Link(m.period.Days, m.Service)
-}
+func (m measuresPage) MaturityLink() string { return m.at("/maturity") }
 
 // For returns how long lines stood because of one thing.
 func (m measuresPage) For(cause metrics.StopCause) time.Duration { return m.StoodStillFor[cause] }

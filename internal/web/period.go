@@ -56,6 +56,12 @@ func (p period) Link(days int, service andon.ServiceName) string {
 	return p.Path + "?" + q.Encode()
 }
 
+// at returns the address of another page of figures for the same days and service.
+func (p period) at(path string) string {
+	p.Path = path
+	return p.Link(p.Days, p.Service)
+}
+
 // readPeriod reads what a page is asked about.
 func (p *pages) readPeriod(r *http.Request) (period, error) {
 	q := r.URL.Query()

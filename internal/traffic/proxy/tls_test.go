@@ -294,6 +294,9 @@ func TestProxy_GetsCertificatesForTheHostsOfItsRoutesAlone(t *testing.T) {
 				if err != nil {
 					return err
 				}
+				if e.IsDir() && e.Name() == "locks" { // they come and go, and say nothing
+					return fs.SkipDir
+				}
 				info, err := e.Info()
 				if err == nil && info.Mode().Perm()&0o077 != 0 {
 					t.Errorf("%s has mode %v", path, info.Mode())
