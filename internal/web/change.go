@@ -228,22 +228,19 @@ func (p *pages) change(w http.ResponseWriter, r *http.Request, v verb) {
 func (p *pages) carryOut(ctx context.Context, v verb, a ask, shown string) (where string, err error) {
 	var done proposal
 	result, err := p.Engine.Do(ctx, a.by, line.Considered(func(s *line.State) (line.Verb, error) {
-		asked := a
-		asked.reason = ""
-		now, err := v.propose(s, asked)
+		done, err = v.propose(s, a)
 		switch {
 		case err != nil:
 			return nil, err
-		case now.Button == "" || now.seal() != shown:
+		case done.Button == "" || done.seal() != shown:
 			return nil, andon.Errorf(andon.KindConflict, "Things have changed since this was shown, so nothing was done.").
 				WithHint("What follows is as things are now: look at it, and confirm it again.")
-		case now.Reason.Must() && a.reason == "":
+		case done.Reason.Must() && a.reason == "":
 			return nil, andon.Errorf(andon.KindInvalid, "A reason is missing.").WithHint("Say why: it is kept in the audit.")
 		case len(a.reason) > longestReason:
 			return nil, andon.Errorf(andon.KindInvalid, "The reason is longer than %d bytes.", longestReason)
 		}
-		done, err = v.propose(s, a)
-		return done.does, err
+		return done.does, nil
 	}))
 	if err != nil {
 		return "", err

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -114,9 +113,7 @@ func heads(v *line.Version, scope andon.Scope) bool {
 }
 
 func newestFirst(service *line.Service) []*line.Version {
-	return slices.SortedFunc(maps.Values(service.Versions), func(a, b *line.Version) int {
-		return cmp.Compare(b.Ref.Number, a.Ref.Number)
-	})
+	return slices.SortedFunc(maps.Values(service.Versions), newerFirst)
 }
 
 func proposeRelease(s *line.State, scope andon.Scope, verb line.ReleaseCord, pulled int, now time.Time) (what proposal, err error) {

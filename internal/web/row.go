@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -54,20 +55,36 @@ type moving struct {
 
 // readRow copies what the board shows of a service from the state.
 func readRow(s *line.State, service *line.Service, environments []andon.EnvironmentName, proxy string, now time.Time) row {
-	r := row{Service: service.Name, State: "running"}
+	r := row{Service: service.Name, Places: readPlaces(s, service.Name, environments, proxy)}
+	r.State, r.Cords = lineStateOf(s, service)
+	r.OnItsWay = ways(s, service, now)
+	return r
+}
+
+// lineStateOf says whether a service's line runs, is slow or stopped, and by which cords.
+func lineStateOf(s *line.State, service *line.Service) (state string, cords []andon.CordID) {
 	for _, cord := range s.Cords {
 		if cord.Scope.Covers(service.Name, "") {
-			r.Cords, r.State = append(r.Cords, cord.ID), "stopped"
+			cords = append(cords, cord.ID)
 		}
 	}
-	if newest := service.Versions[service.Newest]; r.State == "running" && newest != nil && slow(newest) {
-		r.State = "slow"
+	newest := service.Versions[service.Newest]
+	switch {
+	case len(cords) > 0:
+		return "stopped", cords
+	case newest != nil && slow(newest):
+		return "slow", nil
+	default:
+		return "running", nil
 	}
-	r.OnItsWay = ways(s, service, now)
-	for _, env := range environments {
-		r.Places = append(r.Places, readPlace(s, andon.Place{Service: service.Name, Environment: env}, proxy))
+}
+
+func readPlaces(s *line.State, service andon.ServiceName, environments []andon.EnvironmentName, proxy string) []place {
+	places := make([]place, len(environments))
+	for i, env := range environments {
+		places[i] = readPlace(s, andon.Place{Service: service, Environment: env}, proxy)
 	}
-	return r
+	return places
 }
 
 // ways returns the versions that are on their way, the newest first; when none is, the newest.
@@ -78,7 +95,7 @@ func ways(s *line.State, service *line.Service, now time.Time) []onItsWay {
 			open = append(open, v)
 		}
 	}
-	slices.SortFunc(open, func(a, b *line.Version) int { return int(b.Ref.Number - a.Ref.Number) })
+	slices.SortFunc(open, newerFirst)
 	if len(open) == 0 {
 		if newest := service.Versions[service.Newest]; newest != nil {
 			return []onItsWay{way(newest)}
@@ -99,6 +116,9 @@ func ways(s *line.State, service *line.Service, now time.Time) []onItsWay {
 	}
 	return all
 }
+
+// newerFirst orders versions of a service.
+func newerFirst(a, b *line.Version) int { return cmp.Compare(b.Ref.Number, a.Ref.Number) }
 
 func way(v *line.Version) onItsWay {
 	w := onItsWay{Number: v.Ref.Number, Subject: v.Subject, Author: v.Author, At: string(v.Stage()), Look: "waiting", Since: v.Since}

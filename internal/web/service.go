@@ -94,8 +94,9 @@ func (p *pages) readService(ctx context.Context, name andon.ServiceName) (page s
 		if known = service != nil; !known {
 			return
 		}
-		page.present(s, service, p.Proxy())
-		stations = readStations(s, service, s.WaitingFor(name, page.Now), p.Proxy())
+		waits := s.WaitingFor(name, page.Now)
+		page.present(s, service, waits, p.Proxy())
+		stations = readStations(s, service, waits, p.Proxy())
 		for n, v := range service.Versions {
 			marks[n] = marksOf(v)
 		}
@@ -116,17 +117,15 @@ func (p *pages) readService(ctx context.Context, name andon.ServiceName) (page s
 }
 
 // present reads what is so now.
-func (page *servicePage) present(s *line.State, service *line.Service, proxy string) {
+func (page *servicePage) present(s *line.State, service *line.Service, waits []andon.Wait, proxy string) {
 	page.Trunk, page.Repository = service.Source.Trunk, vcs.Redacted(service.Source.URL)
-	environments := columns(s)
-	r := readRow(s, service, environments, proxy, page.Now)
-	page.State, page.Places = r.State, r.Places
+	page.State, _ = lineStateOf(s, service)
+	page.Places = readPlaces(s, service.Name, columns(s), proxy)
 	for _, c := range s.Cords {
 		if concernsService(s, c.Scope, service) {
 			page.Stops, page.State = append(page.Stops, readStop(c)), "stopped"
 		}
 	}
-	waits := s.WaitingFor(service.Name, page.Now)
 	page.Waits = reasons(s, waits, begins(waits))
 	if n := len(page.Waits); n > mostWaits {
 		page.Waits, page.MoreWaits = page.Waits[:mostWaits], n-mostWaits

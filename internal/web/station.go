@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -134,9 +133,8 @@ func (st *station) visit(s *line.State, service *line.Service, waits []andon.Wai
 			}
 		}
 	}
-	newestFirst := func(a, b *line.Version) int { return cmp.Compare(b.Ref.Number, a.Ref.Number) }
-	slices.SortFunc(inside, newestFirst)
-	slices.SortFunc(before, newestFirst)
+	slices.SortFunc(inside, newerFirst)
+	slices.SortFunc(before, newerFirst)
 	for _, v := range inside {
 		words := "runs"
 		if !v.Trunk {
