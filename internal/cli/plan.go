@@ -5,7 +5,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/andon-cd/andon/api"
 )
@@ -100,14 +99,14 @@ func planWhere(p api.Plan) string {
 }
 
 func planPace(p api.Pace) string {
-	least := span(time.Duration(p.AtLeastMS) * time.Millisecond)
+	least := span(milliseconds(p.AtLeastMS))
 	switch {
 	case p.ExpectedMS > 0:
 		last := "one"
 		if p.From > 1 {
 			last = strconv.Itoa(p.From)
 		}
-		return fmt.Sprintf("Should take about %s, as the last %s like it.", span(time.Duration(p.ExpectedMS)*time.Millisecond), last)
+		return fmt.Sprintf("Should take about %s, as the last %s like it.", span(milliseconds(p.ExpectedMS)), last)
 	case p.AtLeastMS > 0:
 		return "Takes at least " + least + ": nothing like it was done here yet."
 	default:

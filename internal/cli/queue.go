@@ -66,7 +66,7 @@ func expectedWords(e api.Expected, now time.Time) string {
 	if e.From == 0 {
 		return "Ends at " + clock(e.At, now) + " at the latest."
 	}
-	took := time.Duration(e.TookMS) * time.Millisecond
+	took := milliseconds(e.TookMS)
 	if e.At.Before(now) {
 		return fmt.Sprintf("Takes longer than usual: %s, from the last %d.", span(took), e.From)
 	}

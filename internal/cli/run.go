@@ -114,7 +114,7 @@ func (cmd *runCmd) say(c *call, answer ran) {
 		if j.Tests != nil {
 			tests = fmt.Sprintf("%d passed, %d failed, %d skipped", j.Tests.Passed, j.Tests.Failed, j.Tests.Skipped)
 		}
-		t.row(j.Job, string(j.Outcome), span(time.Duration(j.TookMS)*time.Millisecond), first(j.Reason, tests))
+		t.row(j.Job, string(j.Outcome), span(milliseconds(j.TookMS)), first(j.Reason, tests))
 	}
 	t.write(c.out, "")
 	if answer.Artifact != nil {

@@ -30,7 +30,7 @@ func newFolds(groups []logs.Group, total int64, turned []int64) *folds {
 	return f
 }
 
-// of returns the group of a kind that a line lies in, if it does.
+// groupOf returns the group of a kind that a line lies in, if it does.
 func groupOf(groups []logs.Group, line int64) (logs.Group, bool) {
 	n := sort.Search(len(groups), func(i int) bool { return groups[i].First > line })
 	if n == 0 || groups[n-1].Last < line {

@@ -338,14 +338,4 @@ func thousands(n int64) string {
 var logFunctions = template.FuncMap{
 	"tenths": tenths, "thousands": thousands,
 	"stamp": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.0") + " UTC" },
-	"bytes": func(n int64) string {
-		switch {
-		case n < 10_000:
-			return fmt.Sprintf("%d bytes", n)
-		case n < 10_000_000:
-			return fmt.Sprintf("%d KB", n/1000)
-		default:
-			return fmt.Sprintf("%d MB", n/1_000_000)
-		}
-	},
 }
