@@ -246,6 +246,41 @@ func TestAgent_AdoptsWhatRunsWithoutTouchingTraffic(t *testing.T) {
 	})
 }
 
+// TestAgent_ThatBeginsWithASwitchKeepsTheTrafficUntilItHasAskedTheNewCopies: the agent ended
+// after the switch was decided and before its proxy was told.
+func TestAgent_ThatBeginsWithASwitchKeepsTheTrafficUntilItHasAskedTheNewCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		stop := w.agent()
+		copies := []andon.Copy{copyOf("old", 0), copyOf("old", 1), copyOf("new", 0), copyOf("new", 1)}
+		w.plant.set(nil, desired(1, copies, "old.0", "old.1"))
+		after(time.Second)
+		w.wantTargets("old.0", "old.1")
+		w.traffic.fail(errors.New("the proxy is away"))
+		w.plant.set(nil, desired(2, copies, "new.0", "new.1"))
+		after(time.Second)
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		w.traffic.fail(nil)
+		w.infect("new.0", errors.New("no answer yet"))
+		w.infect("new.1", errors.New("no answer yet"))
+		before := len(w.traffic.changes())
+		w.agent()
+		after(100 * time.Millisecond)
+		w.wantTargets("old.0", "old.1")
+		w.infect("new.0", nil)
+		w.infect("new.1", nil)
+		after(time.Second)
+		w.wantTargets("new.0", "new.1")
+		for _, routes := range w.traffic.changes()[before:] {
+			if len(routes) != 1 || len(routes[0].Targets) == 0 {
+				t.Errorf("nobody took requests: %+v", routes)
+			}
+		}
+	})
+}
+
 func TestAgent_StopsCopiesOnlyAfterTheyLeftTheRoute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

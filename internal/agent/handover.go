@@ -10,7 +10,8 @@ import (
 // handOver lets the copies that had the traffic keep it until this host has asked all copies on
 // other hosts that are to have it whether they are well, and while it has reached none that is.
 // They are, by what their own agents attest, but the host finds that out by a probe of its own,
-// which may end a moment after the switch. The server sees who has traffic, and waits.
+// which may end a moment after the switch; so it does with its own copies when its agent has just
+// begun. The server sees who has traffic, and waits.
 func handOver(routes, before []traffic.Route, desired []andon.Desired, copies map[andon.InstanceID]andon.InstanceState, asks func(andon.Copy) bool) {
 	for i := range routes {
 		r := &routes[i]

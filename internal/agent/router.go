@@ -84,7 +84,11 @@ func (r *router) route(ctx context.Context, desired []andon.Desired) bool {
 	copies, _ := r.agent.board.show()
 	r.agent.lookout.states(copies)
 	routes := routesFor(r.agent.config.Name, desired, copies)
-	handOver(routes, r.applied, desired, copies, r.agent.lookout.asks)
+	before := r.applied
+	if !r.known { // an agent that has just begun may find a switch that its proxy was not told of
+		before = routesIn(state, copies)
+	}
+	handOver(routes, before, desired, copies, r.agent.lookout.asks)
 	r.linger.extend(routes, r.applied, desired, state, time.Now())
 	if !r.known || !reflect.DeepEqual(routes, r.applied) || !follows(state, routes) {
 		apply, cancel := context.WithTimeout(ctx, traffic.ApplyTimeout)
@@ -160,6 +164,20 @@ func routesFor(agent andon.AgentName, desired []andon.Desired, copies map[andon.
 		}
 		route.MaxBody = d.Route.Requests.MaxBody
 		route.MaxInFlight = d.Route.Requests.InFlight * int64(len(route.Targets))
+		routes = append(routes, route)
+	}
+	return routes
+}
+
+// routesIn returns who has traffic by what the proxy tells, as routes. It does not tell weights:
+// all have the same.
+func routesIn(state traffic.State, copies map[andon.InstanceID]andon.InstanceState) []traffic.Route {
+	routes := make([]traffic.Route, 0, len(state.Routes))
+	for _, s := range state.Routes {
+		route := traffic.Route{Place: s.Place}
+		for _, id := range s.Targets {
+			route.Targets = append(route.Targets, traffic.Target{Instance: id, Address: copies[id].Address, Weight: 1})
+		}
 		routes = append(routes, route)
 	}
 	return routes
