@@ -123,6 +123,14 @@ func (p *Pipeline) Stage(name StageName) (*Stage, int, bool) {
 	return nil, 0, false
 }
 
+// CommitBudget returns how long the commit stage may take before it is slow.
+func (p *Pipeline) CommitBudget() time.Duration {
+	if p.Commit.Budget <= 0 {
+		return DefaultBudget
+	}
+	return p.Commit.Budget
+}
+
 // StageFor returns the first stage that deploys to an environment, and its index in Stages.
 func (p *Pipeline) StageFor(env EnvironmentName) (*Stage, int, bool) {
 	for i := range p.Stages {

@@ -226,7 +226,7 @@ func deploysLater(v *line.Version, env andon.EnvironmentName) bool {
 func (g goal) judgeStopped(s *line.State, v *line.Version) verdict {
 	svc := s.Services[v.Ref.Service]
 	for _, c := range s.Cords {
-		if stops(s, c.Scope, svc) {
+		if s.Concerns(c.Scope, svc) {
 			return reached("the line is stopped: %s", c.Reason)
 		}
 	}
@@ -264,7 +264,7 @@ func (a *API) judgeOld(ctx context.Context, ref andon.VersionRef, g goal) (verdi
 		var stopped verdict
 		err := a.Engine.View(ctx, func(s *line.State) {
 			for _, c := range s.Cords {
-				if svc := s.Services[ref.Service]; svc != nil && stops(s, c.Scope, svc) {
+				if svc := s.Services[ref.Service]; svc != nil && s.Concerns(c.Scope, svc) {
 					stopped = reached("the line is stopped: %s", c.Reason)
 				}
 			}

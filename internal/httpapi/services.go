@@ -80,7 +80,7 @@ func (a *API) addPresent(out *api.ServiceDetail, s *line.State, svc *line.Servic
 	for _, c := range cords {
 		out.Cords = append(out.Cords, wirePulled(c, now))
 	}
-	for _, env := range sortedEnvironments(s) {
+	for _, env := range s.EnvironmentsInOrder() {
 		pl := andon.Place{Service: svc.Name, Environment: env}
 		p := s.PlaceOf(pl)
 		if p == nil {
@@ -165,7 +165,7 @@ func (a *API) getVersion(ctx context.Context, q *VersionPath) (api.VersionDetail
 		}
 		all := s.WaitingFor(ref.Service, a.Engine.Now())
 		out.Waits = chains(all, waitsOf(all, func(w andon.Wait) bool { return w.Version == ref.Number }))
-		for _, env := range sortedEnvironments(s) {
+		for _, env := range s.EnvironmentsInOrder() {
 			if p := s.PlaceOf(andon.Place{Service: ref.Service, Environment: env}); p != nil && p.Live != nil && p.Live.Version == ref.Number {
 				out.LiveIn = append(out.LiveIn, string(env))
 			}

@@ -42,7 +42,7 @@ func (a *API) statusOf(s *line.State, only andon.ServiceName) api.Status {
 		Services: []api.ServiceStatus{}, Cords: []api.Cord{}, Agents: wireAgents(s),
 	}
 	waits := waitsByService(s, only, now)
-	environments := sortedEnvironments(s)
+	environments := s.EnvironmentsInOrder()
 	out.Environments = texts(environments)
 	for _, svc := range s.Services {
 		if only == "" || svc.Name == only {
@@ -51,7 +51,7 @@ func (a *API) statusOf(s *line.State, only andon.ServiceName) api.Status {
 	}
 	slices.SortFunc(out.Services, func(x, y api.ServiceStatus) int { return strings.Compare(x.Service, y.Service) })
 	for _, c := range s.Cords {
-		if only == "" || stops(s, c.Scope, s.Services[only]) {
+		if only == "" || s.Concerns(c.Scope, s.Services[only]) {
 			cord := wirePulled(c.Cord, now)
 			if broken := brokenVersion(s, c.Cord); broken != nil {
 				cord.Fix.Author = broken.Author

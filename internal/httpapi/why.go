@@ -62,7 +62,7 @@ func (a *API) whyIn(s *line.State, q *whyQuestion, ref andon.VersionRef) (out ap
 	})
 	out = api.Why{About: about(q, ref), Waits: chains(all, waits), Cords: []api.Cord{}}
 	for _, c := range s.Cords {
-		covers := service == "" || stops(s, c.Scope, s.Services[service])
+		covers := service == "" || s.Concerns(c.Scope, s.Services[service])
 		if env != "" && c.Scope.Kind == andon.ScopeEnvironment {
 			covers = covers && c.Scope.Environment == env
 		}

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/andon-cd/andon/api"
@@ -76,63 +75,18 @@ func wirePlatform(name string) string {
 func lineOf(s *line.State, svc *line.Service, now time.Time) (api.LineState, []andon.Cord) {
 	var cords []andon.Cord
 	for _, c := range s.Cords {
-		if stops(s, c.Scope, svc) {
+		if s.Concerns(c.Scope, svc) {
 			cords = append(cords, c.Cord)
 		}
 	}
 	switch {
 	case len(cords) > 0:
 		return api.Stopped, cords
-	case isSlow(svc, now):
+	case svc.Slow(now):
 		return api.Slow, nil
 	default:
 		return api.Running, nil
 	}
-}
-
-// stops reports whether a scope holds anything of a service back: one of an environment does so
-// if the service deploys there.
-func stops(s *line.State, scope andon.Scope, svc *line.Service) bool {
-	if scope.Kind != andon.ScopeEnvironment {
-		return scope.Covers(svc.Name, "")
-	}
-	if p := s.PlaceOf(andon.Place{Service: svc.Name, Environment: scope.Environment}); p != nil && (p.Live != nil || p.Active != nil) {
-		return true
-	}
-	v := newestOnTrunk(svc)
-	if v == nil || v.Pipeline == nil {
-		return false
-	}
-	_, _, deploys := v.Pipeline.StageFor(scope.Environment)
-	return deploys
-}
-
-func newestOnTrunk(svc *line.Service) (newest *line.Version) {
-	for _, v := range svc.Versions {
-		if v.Trunk && (newest == nil || v.Order > newest.Order) {
-			newest = v
-		}
-	}
-	return newest
-}
-
-// isSlow reports whether the newest version of the trunk is in its commit stage, or was, for
-// longer than its budget.
-func isSlow(svc *line.Service, now time.Time) bool {
-	v := newestOnTrunk(svc)
-	if v == nil || v.Pipeline == nil {
-		return false
-	}
-	for _, e := range v.Stages {
-		if e.Stage == andon.CommitStageName {
-			return e.Slow
-		}
-	}
-	budget := v.Pipeline.Commit.Budget
-	if budget <= 0 {
-		budget = andon.DefaultBudget
-	}
-	return v.Run != nil && v.Run.Stage == andon.CommitStageName && now.Sub(v.Run.Started) > budget
 }
 
 // onItsWay returns the versions of a service that have not ended, newest first, each with the
@@ -233,40 +187,4 @@ func (a *API) urls(hosts []string) []string {
 		port = ":" + port
 	}
 	return each(hosts, func(host string) string { return proxy.Scheme + "://" + host + port })
-}
-
-// sortedEnvironments returns the environments in the order in which versions pass them, as the
-// pipelines of services tell; those that none deploys to come last, by name.
-func sortedEnvironments(s *line.State) []andon.EnvironmentName {
-	rank := map[andon.EnvironmentName]int{}
-	for _, svc := range s.Services {
-		v := newestOnTrunk(svc)
-		if v == nil || v.Pipeline == nil {
-			continue
-		}
-		for i, st := range v.Pipeline.Stages {
-			if st.Deploy != "" {
-				rank[st.Deploy] = max(rank[st.Deploy], i+1)
-			}
-		}
-	}
-	names := make([]andon.EnvironmentName, 0, len(s.Environments))
-	for name := range s.Environments {
-		names = append(names, name)
-	}
-	last := 1 << 30
-	slices.SortFunc(names, func(a, b andon.EnvironmentName) int {
-		ra, rb := rank[a], rank[b]
-		if ra == 0 {
-			ra = last
-		}
-		if rb == 0 {
-			rb = last
-		}
-		if ra != rb {
-			return ra - rb
-		}
-		return strings.Compare(string(a), string(b))
-	})
-	return names
 }

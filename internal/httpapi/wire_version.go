@@ -61,11 +61,7 @@ func wirePipeline(p *andon.Pipeline) *api.Pipeline {
 	if p == nil {
 		return nil
 	}
-	budget := p.Commit.Budget
-	if budget <= 0 {
-		budget = andon.DefaultBudget
-	}
-	out := &api.Pipeline{BudgetMS: budget.Milliseconds()}
+	out := &api.Pipeline{BudgetMS: p.CommitBudget().Milliseconds()}
 	out.Stages = append(out.Stages, api.PipelineStage{Name: string(andon.CommitStageName), Jobs: each(p.Commit.Jobs, wireJob)})
 	for _, s := range p.Stages {
 		out.Stages = append(out.Stages, api.PipelineStage{

@@ -177,11 +177,7 @@ func (s *State) finishStage(v *Version, outcome andon.Outcome, reason string, no
 		Took: max(0, now.Sub(run.Started)),
 	}
 	if v.Next == commitStage {
-		budget := v.Pipeline.Commit.Budget
-		if budget <= 0 {
-			budget = andon.DefaultBudget
-		}
-		finished.Slow = finished.Took > budget
+		finished.Slow = finished.Took > v.Pipeline.CommitBudget()
 		if outcome == andon.Succeeded {
 			finished.Artifact = v.builtArtifact()
 		}

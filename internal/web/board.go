@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"html/template"
 	"maps"
@@ -133,7 +132,7 @@ func (w *wall) draw(ctx context.Context, services map[andon.ServiceName]bool, ev
 	same := true
 	err := w.Engine.View(ctx, func(s *line.State) {
 		if everything {
-			w.columns = columns(s)
+			w.columns = s.EnvironmentsInOrder()
 			w.shown, services = map[andon.ServiceName]bool{}, map[andon.ServiceName]bool{}
 			for name, service := range s.Services {
 				if of(w.team, service) {
@@ -168,21 +167,6 @@ func (w *wall) draw(ctx context.Context, services map[andon.ServiceName]bool, ev
 		parts = append(parts, part(w.board, rowPrefix+string(r.Service), "row", r))
 	}
 	return parts, nil
-}
-
-// columns returns the environments in the order in which versions pass them: where they end last.
-func columns(s *line.State) []andon.EnvironmentName {
-	return slices.SortedFunc(maps.Keys(s.Environments), func(x, y andon.EnvironmentName) int {
-		return cmp.Or(cmp.Compare(rank(x), rank(y)), cmp.Compare(x, y))
-	})
-}
-
-// rank puts production last, where the way ends.
-func rank(e andon.EnvironmentName) int {
-	if e == "production" {
-		return 1
-	}
-	return 0
 }
 
 // A head is what is above the rows: how the whole plant does.

@@ -119,6 +119,11 @@ type choice struct {
 	Now         bool   // it is what is shown
 }
 
+// Chooses reports whether there is anything to choose besides what is shown.
+func (p proposal) Chooses() bool {
+	return slices.ContainsFunc(p.Choices, func(c choice) bool { return !c.Now })
+}
+
 type field struct{ Name, Value string }
 
 // seal names what a proposal rests on. Two are the same when they would do the same.

@@ -19,7 +19,7 @@ func proposeDeploy(s *line.State, a ask) (what proposal, err error) {
 	}
 	what = proposal{Title: "Deploy " + ref.String(), Reason: optional, watch: versionPath(ref)}
 	to := andon.EnvironmentName(a.value("environment"))
-	for _, name := range columns(s) {
+	for _, name := range s.EnvironmentsInOrder() {
 		c := choice{Words: string(name) + ", where nothing is live", Name: "environment", Value: string(name), Now: name == to}
 		if p := s.PlaceOf(andon.Place{Service: ref.Service, Environment: name}); p != nil && p.Live != nil {
 			c.Words = string(name) + ", where version " + p.Live.Version.String() + " is live"

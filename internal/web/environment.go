@@ -77,7 +77,7 @@ func (p *pages) describeEnvironments(*http.Request) (livePage, error) {
 
 func (p *pages) readEnvironments(ctx context.Context) (all []environmentSummary, err error) {
 	err = p.Engine.View(ctx, func(s *line.State) {
-		names := columns(s)
+		names := s.EnvironmentsInOrder()
 		tallies := tally(s, names...)
 		for _, name := range names {
 			all = append(all, summarise(s, s.Environments[name], tallies[name]))
@@ -152,7 +152,7 @@ func summarise(s *line.State, e *andon.Environment, t *tallied) environmentSumma
 			out.Cords = append(out.Cords, c.Cord)
 		}
 	}
-	for _, other := range columns(s) {
+	for _, other := range s.EnvironmentsInOrder() {
 		if other != e.Name {
 			out.Others = append(out.Others, other)
 		}

@@ -56,23 +56,22 @@ type moving struct {
 // readRow copies what the board shows of a service from the state.
 func readRow(s *line.State, service *line.Service, environments []andon.EnvironmentName, proxy string, now time.Time) row {
 	r := row{Service: service.Name, Places: readPlaces(s, service.Name, environments, proxy)}
-	r.State, r.Cords = lineStateOf(s, service)
+	r.State, r.Cords = lineStateOf(s, service, now)
 	r.OnItsWay = ways(s, service, now)
 	return r
 }
 
 // lineStateOf says whether a service's line runs, is slow or stopped, and by which cords.
-func lineStateOf(s *line.State, service *line.Service) (state string, cords []andon.CordID) {
+func lineStateOf(s *line.State, service *line.Service, now time.Time) (state string, cords []andon.CordID) {
 	for _, cord := range s.Cords {
 		if cord.Scope.Covers(service.Name, "") {
 			cords = append(cords, cord.ID)
 		}
 	}
-	newest := service.Versions[service.Newest]
 	switch {
 	case len(cords) > 0:
 		return "stopped", cords
-	case newest != nil && slow(newest):
+	case service.Slow(now):
 		return "slow", nil
 	default:
 		return "running", nil
@@ -131,7 +130,7 @@ func way(v *line.Version) onItsWay {
 	case v.Ended != nil:
 		w.At, w.Look, w.Since = string(v.Ended.Outcome), "done", v.Ended.At
 		if v.Ended.Outcome == andon.Succeeded {
-			w.At = string(v.Maturity)
+			w.At, w.Look = string(v.Maturity), maturityLook(v.Maturity)
 		}
 	case v.Run != nil:
 		w.At, w.Look, w.Since = string(v.Run.Stage), "moving", v.Run.Started
@@ -139,8 +138,12 @@ func way(v *line.Version) onItsWay {
 	return w
 }
 
-func slow(v *line.Version) bool {
-	return slices.ContainsFunc(v.Stages, func(end line.StageEnd) bool { return end.Slow })
+// maturityLook is how a version looks that has come to its end with a maturity.
+func maturityLook(m andon.Maturity) string {
+	if m == andon.Quarantined {
+		return "failed"
+	}
+	return "done"
 }
 
 func readPlace(s *line.State, at andon.Place, proxy string) place {

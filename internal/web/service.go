@@ -119,10 +119,10 @@ func (p *pages) readService(ctx context.Context, name andon.ServiceName) (page s
 // present reads what is so now.
 func (page *servicePage) present(s *line.State, service *line.Service, waits []andon.Wait, proxy string) {
 	page.Trunk, page.Repository = service.Source.Trunk, vcs.Redacted(service.Source.URL)
-	page.State, _ = lineStateOf(s, service)
-	page.Places = readPlaces(s, service.Name, columns(s), proxy)
+	page.State, _ = lineStateOf(s, service, page.Now)
+	page.Places = readPlaces(s, service.Name, s.EnvironmentsInOrder(), proxy)
 	for _, c := range s.Cords {
-		if concernsService(s, c.Scope, service) {
+		if s.Concerns(c.Scope, service) {
 			page.Stops, page.State = append(page.Stops, readStop(c)), "stopped"
 		}
 	}
@@ -130,23 +130,6 @@ func (page *servicePage) present(s *line.State, service *line.Service, waits []a
 	if n := len(page.Waits); n > mostWaits {
 		page.Waits, page.MoreWaits = page.Waits[:mostWaits], n-mostWaits
 	}
-}
-
-// concernsService reports whether a cord holds something of a service back: all of it, or what goes
-// to an environment that it is in or on its way to.
-func concernsService(s *line.State, scope andon.Scope, service *line.Service) bool {
-	if scope.Kind != andon.ScopeEnvironment {
-		return scope.Covers(service.Name, "")
-	}
-	if s.PlaceOf(andon.Place{Service: service.Name, Environment: scope.Environment}) != nil {
-		return true
-	}
-	p := drawnPipeline(service)
-	if p == nil {
-		return false
-	}
-	_, _, goes := p.StageFor(scope.Environment)
-	return goes
 }
 
 // marksOf says how a version did in each stage of its own pipeline.

@@ -70,24 +70,9 @@ func mark(look string) string {
 	}
 }
 
-// drawnPipeline returns the pipeline that the picture of a service's line shows: that of the newest
-// version of the trunk which has one.
-func drawnPipeline(service *line.Service) *andon.Pipeline {
-	var newest *line.Version
-	for _, v := range service.Versions {
-		if v.Pipeline != nil && v.Trunk && (newest == nil || v.Order > newest.Order) {
-			newest = v
-		}
-	}
-	if newest == nil {
-		return nil
-	}
-	return newest.Pipeline
-}
-
 // readStations copies what the picture of a service's line shows from the state.
 func readStations(s *line.State, service *line.Service, waits []andon.Wait, proxy string) []station {
-	p := drawnPipeline(service)
+	p := service.Pipeline()
 	if p == nil {
 		return nil
 	}

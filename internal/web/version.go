@@ -96,7 +96,7 @@ func (page *versionPage) present(s *line.State, proxy string, now time.Time) {
 	mine := func(w andon.Wait) bool { return w.Version == page.Number }
 	begin := begins(all)
 	page.Waits = reasons(s, all, func(w andon.Wait) bool { return mine(w) && begin(w) })
-	for _, env := range columns(s) {
+	for _, env := range s.EnvironmentsInOrder() {
 		at := andon.Place{Service: page.Service, Environment: env}
 		known := s.PlaceOf(at)
 		if known != nil || page.goesTo(env) {
@@ -120,7 +120,7 @@ func (page *versionPage) goesTo(env andon.EnvironmentName) bool {
 // ended says how the way of a version ended that the line does not keep any more.
 func ended(v history.VersionSummary) (words, look string) {
 	if v.Outcome == andon.Succeeded {
-		return string(v.Maturity), "done"
+		return string(v.Maturity), maturityLook(v.Maturity)
 	}
 	return string(v.Outcome), "failed"
 }

@@ -90,6 +90,7 @@ func parse(names ...string) *template.Template {
 		"static":       assetPath,
 		"cordpath":     cordPath,
 		"person":       person,
+		"marked":       marked,
 		"bytes":        bytesOf,
 		"short":        func(c andon.CommitID) string { return c.Short() },
 		"digest":       func(d andon.Digest) string { return d.Short() },
@@ -161,6 +162,19 @@ func person(author string) string {
 		return name
 	}
 	return author
+}
+
+// marked writes a sentence with its commands, which are in backticks, as code.
+func marked(sentence string) template.HTML {
+	var b strings.Builder
+	for i, part := range strings.Split(sentence, "`") {
+		part = template.HTMLEscapeString(part)
+		if i%2 == 1 {
+			part = "<code>" + part + "</code>"
+		}
+		b.WriteString(part)
+	}
+	return template.HTML(b.String()) //nolint:gosec // each part is escaped
 }
 
 // age writes since when something lasts, and past when something was, as elements that the browser
