@@ -40,7 +40,8 @@ const (
 var pagePaths = []string{ // never changes
 	"/board", "/flow", "/flow?days=365", "/flow?service=service-0001", "/measures", "/measures?days=365", "/measures?service=service-0001",
 	"/services/service-0001", "/services/service-0001/versions", "/services/service-0001/deployments",
-	"/services/service-0001/versions/1", "/environments", "/queue", "/metrics",
+	"/services/service-0001/versions/1", "/services/service-0001/cord", "/environments", "/environments/production",
+	"/environments/production?compare=canary", "/queue", "/search?q=service-00", "/maturity", "/metrics",
 }
 
 // largePages measures the pages of a large plant, from the request to the first byte of the answer,
@@ -81,7 +82,11 @@ func (p *plant) lookAround(ctx context.Context) (rows []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, path := range pagePaths {
+	newest, err := p.newestDeployment(ctx, "service-0001")
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range append(slices.Clone(pagePaths), newest) {
 		seen, err := p.look(ctx, path)
 		if err != nil {
 			return rows, err
@@ -96,6 +101,18 @@ func (p *plant) lookAround(ctx context.Context) (rows []row, err error) {
 	rows = append(rows, row{"server's memory before anybody looks, and after all that", mib(idle) + ", " + mib(looked), "", ""})
 	watched, err := p.watchBoards(ctx)
 	return append(rows, watched...), err
+}
+
+// newestDeployment returns the path of the page of a service's newest deployment.
+func (p *plant) newestDeployment(ctx context.Context, service string) (path string, err error) {
+	found, err := p.client.Deployments(ctx, api.DeploymentFilter{Service: service, Page: api.Page{Limit: 1}})
+	if err != nil {
+		return "", err
+	}
+	if len(found) == 0 {
+		return "", fmt.Errorf("%s was never deployed", service)
+	}
+	return "/services/" + service + "/deployments/" + found[0].ID, nil
 }
 
 // figuresReady waits until the numbers of the figures are in memory: until then /metrics lacks them.

@@ -39,6 +39,10 @@ func (r recorder) delivered(b andon.DeploymentEnded) error {
 		v := andon.VersionRef{Service: b.Service, Number: ways[i].Version}
 		r.measure(func(n *numbers) { n.addChange(v, r.event.Time, portions); n.totals.addLead(c.Lead()) })
 	}
+	if err := r.exec(`UPDATE rollout SET changes = ? WHERE seq = ?`, len(ways), r.event.Seq); err != nil {
+		return err
+	}
+	r.measure(func(n *numbers) { n.bring(b.Deployment, len(ways)) })
 	return r.exec(`UPDATE version SET delivered = 1 WHERE service = ?1 AND delivered = 0 AND place_in_trunk > 0
 		AND place_in_trunk <= (SELECT place_in_trunk FROM version WHERE service = ?1 AND number = ?2)`, b.Service, b.Version)
 }

@@ -99,7 +99,7 @@ func scanStream(r *sql.Rows) (s stream, err error) {
 }
 
 func (h *History) loadRollouts(ctx context.Context, n *numbers) error {
-	return each(ctx, h.store, scanRollout, func(r rolledOut) { r.into(n) }, selectRollout+`ORDER BY r.ended`)
+	return each(ctx, h.store, scanRollout, func(r rollout) { r.into(n) }, selectRollout+`ORDER BY r.ended`)
 }
 
 func (h *History) loadEnds(ctx context.Context, n *numbers) error {

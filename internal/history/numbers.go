@@ -15,7 +15,7 @@ import (
 // a page does no work for each of them that was done when it was recorded. They say the same as the
 // tables, of the time since a floor.
 //
-// A change takes about 150 bytes, a deployment to production 250, the end of a stage 32, and a
+// A change takes about 150 bytes, a deployment to production 270, the end of a stage 32, and a
 // version that became release candidate 24.
 type numbers struct {
 	most     int       // of each kind; beyond it the older half is dropped
@@ -36,9 +36,11 @@ const mostNumbers = 500_000
 
 // A rollout is a row of the table of that name.
 type rollout struct {
+	name    andon.ServiceName
 	service uint32
 	metrics.Rollout
-	lost int64 // requests, up to the next one
+	grounds metrics.Grounds
+	lost    int64 // requests, up to the next one
 }
 
 // A stageEnd is the end of a run of a stage by itself: none that was cancelled or superseded.
@@ -168,6 +170,13 @@ func (n *numbers) lose(id andon.DeploymentID, lost int64) {
 	}
 }
 
+// bring notes how many changes a deployment to production brought.
+func (n *numbers) bring(id andon.DeploymentID, changes int) {
+	if r := n.byID[id]; r != nil {
+		r.grounds.Changes = changes
+	}
+}
+
 // release notes that a line runs again.
 func (n *numbers) release(cord andon.CordID, at time.Time) {
 	for i := range n.stops {
@@ -250,6 +259,24 @@ func (n *numbers) passes(p Period) map[andon.StageName]metrics.Pass {
 		}
 	}
 	return passes
+}
+
+// deliveries are those of History.Records, the newest first, at most as many as most says.
+func (n *numbers) deliveries(p Period, most int) (all []metrics.Delivery) {
+	only, known := n.only(p)
+	if !known {
+		return nil
+	}
+	for _, r := range slices.Backward(between(n.rollouts, p, when)) {
+		if p.Service != "" && r.service != only {
+			continue
+		}
+		if len(all) == most {
+			break
+		}
+		all = append(all, metrics.Delivery{Deployed: r.Deployed, Service: r.name, Grounds: r.grounds, Lost: r.lost})
+	}
+	return all
 }
 
 // today is that of History.Today.

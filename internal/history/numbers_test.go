@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -50,6 +51,7 @@ type allFigures struct {
 	Leads    int
 	Today    Today
 	Newest   []metrics.Change
+	Records  metrics.Records
 }
 
 func figuresOf(t *testing.T, h *History, p Period) (f allFigures) {
@@ -67,7 +69,13 @@ func figuresOf(t *testing.T, h *History, p Period) (f allFigures) {
 	check(t, err)
 	f.Newest, err = h.Changes(t.Context(), p, 20)
 	check(t, err)
+	f.Records, err = h.Records(t.Context(), p)
+	check(t, err)
+	f.Records.Facts = metrics.Facts{} // compared above
 	// Two deployments may end in one moment: then neither is first.
+	slices.SortStableFunc(f.Records.Deliveries, func(a, b metrics.Delivery) int {
+		return cmp.Or(b.Ended.Compare(a.Ended), cmp.Compare(a.Deployment, b.Deployment))
+	})
 	slices.SortStableFunc(f.Rollouts, func(a, b metrics.Rollout) int {
 		return 10*a.Ended.Compare(b.Ended) + map[bool]int{true: -1, false: 1}[a.Deployment < b.Deployment]
 	})

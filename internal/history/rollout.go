@@ -19,10 +19,7 @@ func (r recorder) measured(b andon.DeploymentEnded) error {
 	if err != nil || production != b.Environment {
 		return err
 	}
-	err = r.exec(`INSERT INTO rollout (seq, deployment, service, environment, version, kind, outcome, started, ended)
-		SELECT ?, id, service, environment, version, kind, ?, started, ended FROM deployment WHERE id = ? AND started > 0`,
-		r.event.Seq, b.Outcome, b.Deployment)
-	if err != nil {
+	if err := r.exec(insertRollout, r.event.Seq, b.Outcome, b.Deployment); err != nil {
 		return err
 	}
 	if err := r.rolledOut(b.Deployment); err != nil {
@@ -36,6 +33,21 @@ func (r recorder) measured(b andon.DeploymentEnded) error {
 	}
 	return r.delivered(b)
 }
+
+// insertRollout notes a deployment with what practices are judged from. The plus
+// has its maturities found by the version: that many others earned one before is no way to them.
+const insertRollout = `INSERT INTO rollout (seq, deployment, service, environment, version, kind, outcome, started, ended,
+		by_stage, same_digest, rehearsed, accepted, smoked)
+	SELECT ?, d.id, d.service, d.environment, d.version, d.kind, ?, d.started, d.ended,
+		coalesce(json_extract(d.plan, '$.stage'), '') <> '',
+		NOT EXISTS (SELECT 1 FROM deployment o WHERE o.service = d.service AND o.version = d.version AND o.artifact <> d.artifact),
+		EXISTS (SELECT 1 FROM deployment o WHERE o.service = d.service AND o.version = d.version AND o.environment <> d.environment
+			AND o.outcome = 'succeeded' AND o.ended <= d.started
+			AND coalesce(json_extract(o.plan, '$.release.spec.platform'), '') = coalesce(json_extract(d.plan, '$.release.spec.platform'), '')),
+		EXISTS (SELECT 1 FROM maturity m WHERE m.service = d.service AND m.number = d.version
+			AND +m.to_maturity IN ('release-candidate', 'certified') AND m.at <= d.planned),
+		EXISTS (SELECT 1 FROM task t WHERE t.deployment = d.id AND t.deployment <> '' AND t.kind = 'smoke' AND t.outcome = 'succeeded')
+	FROM deployment d WHERE d.id = ? AND d.started > 0`
 
 // production returns the environment of the last stage of a version that deploys; empty if none does.
 func (r recorder) production(v andon.VersionRef) (andon.EnvironmentName, error) {
@@ -83,23 +95,18 @@ func (r recorder) judgeRollouts(p andon.Place) error {
 
 // selectRollout reads rollouts with the requests that they lost.
 const selectRollout = `SELECT r.service, r.deployment, r.version, r.kind, r.outcome, r.started, r.ended, r.failed, r.recovered, r.rework,
-	coalesce(json_extract(d.ledger, '$.failed'), 0) FROM rollout r JOIN deployment d ON d.id = r.deployment `
+	r.by_stage, r.same_digest, r.rehearsed, r.accepted, r.smoked, r.changes, coalesce(json_extract(d.ledger, '$.failed'), 0) FROM rollout r JOIN deployment d ON d.id = r.deployment `
 
-// A rolledOut deployment is a row of selectRollout.
-type rolledOut struct {
-	service andon.ServiceName
-	rollout
-}
-
-func scanRollout(s *sql.Rows) (r rolledOut, err error) {
-	return r, s.Scan(&r.service, &r.Deployment, &r.Version, &r.Kind, &r.Outcome, at{&r.Started}, at{&r.Ended},
-		&r.Failed, at{&r.Recovered}, &r.Rework, &r.lost)
+func scanRollout(s *sql.Rows) (r rollout, err error) {
+	g := &r.grounds
+	return r, s.Scan(&r.name, &r.Deployment, &r.Version, &r.Kind, &r.Outcome, at{&r.Started}, at{&r.Ended}, &r.Failed, at{&r.Recovered}, &r.Rework,
+		&g.ByStage, &g.SameDigest, &g.Rehearsed, &g.Accepted, &g.Smoked, &g.Changes, &r.lost)
 }
 
 // into puts the rollout among the numbers.
-func (r *rolledOut) into(n *numbers) {
-	r.rollout.service = n.services.of(r.service)
-	n.addRollout(&r.rollout)
+func (r *rollout) into(n *numbers) {
+	r.service = n.services.of(r.name)
+	n.addRollout(r)
 }
 
 // rolledOut notes a deployment to production that has ended.

@@ -33,7 +33,7 @@ CREATE INDEX version_by_commit ON version (commit_id, service);
 CREATE INDEX version_by_branch ON version (service, branch, number);
 CREATE INDEX version_by_maturity ON version (service, maturity, number);
 CREATE INDEX version_by_artifact ON version (artifact, service) WHERE artifact <> '';
-CREATE INDEX version_undelivered ON version (service, place_in_trunk) WHERE place_in_trunk > 0 AND delivered = 0;
+CREATE INDEX version_undelivered ON version (service, place_in_trunk, created) WHERE place_in_trunk > 0 AND delivered = 0;
 CREATE INDEX version_unswept ON version (service, number) WHERE swept = 0;
 
 -- What versions are searched by: the tickets that their messages name, and the words of authors and
@@ -94,12 +94,14 @@ CREATE INDEX deployment_by_environment ON deployment (environment, seq);
 CREATE INDEX deployment_by_version ON deployment (service, version, seq);
 CREATE INDEX deployment_by_outcome ON deployment (environment, kind, outcome) WHERE ended > 0;
 
--- The deployments to production that ended, and what became of each that was no rollback: see
--- metrics.Rollouts.
+-- The deployments to production that ended, what became of each that was no rollback (see
+-- metrics.Rollouts), and what practices are judged from (see metrics.Delivery), as it was then.
 CREATE TABLE rollout (
     seq INTEGER PRIMARY KEY, deployment TEXT NOT NULL, service TEXT NOT NULL, environment TEXT NOT NULL,
     version INTEGER NOT NULL, kind TEXT NOT NULL, outcome TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL,
-    failed INTEGER NOT NULL DEFAULT 0, recovered INTEGER NOT NULL DEFAULT 0, rework INTEGER NOT NULL DEFAULT 0
+    failed INTEGER NOT NULL DEFAULT 0, recovered INTEGER NOT NULL DEFAULT 0, rework INTEGER NOT NULL DEFAULT 0,
+    by_stage INTEGER NOT NULL, same_digest INTEGER NOT NULL, rehearsed INTEGER NOT NULL, accepted INTEGER NOT NULL,
+    smoked INTEGER NOT NULL, changes INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX rollout_by_place ON rollout (service, environment, seq);
 CREATE INDEX rollout_by_end ON rollout (ended, service);

@@ -27,14 +27,19 @@ type Records struct {
 // A Delivery is a deployment to production that ended, with what the records say of it.
 type Delivery struct {
 	Deployed
-	Service    andon.ServiceName
-	ByStage    bool  // the pipeline asked for it, not a person past it
-	SameDigest bool  // its version had this digest wherever it was deployed
-	Rehearsed  bool  // the same platform had deployed the version somewhere else before, successfully
-	Accepted   bool  // the version had become a release candidate before
-	Smoked     bool  // a smoke test passed before it had traffic
-	Lost       int64 // requests that failed meanwhile
-	Changes    int   // that it brought
+	Service andon.ServiceName
+	Grounds
+	Lost int64 // requests that failed meanwhile
+}
+
+// Grounds are what a deployment to production is judged by, as things were when it ended.
+type Grounds struct {
+	ByStage    bool // the pipeline asked for it, not a person past it
+	SameDigest bool // its version had this digest wherever it was deployed
+	Rehearsed  bool // the same platform had deployed the version somewhere else before, successfully
+	Accepted   bool // the version had become a release candidate before
+	Smoked     bool // a smoke test passed before it had traffic
+	Changes    int  // that it brought
 }
 
 // A Level says how far a practice is followed.

@@ -19,10 +19,9 @@ func fourWeeks() Span { return Span{From: start, To: start.Add(28 * day)} }
 // delivered is a deployment to production that keeps to every practice.
 func delivered(n int, at time.Time) Delivery {
 	return Delivery{
-		Deployed:   Deployed{Deployment: andon.NewDeploymentID(andon.Place{Service: "shop", Environment: "production"}, int64(n)), Version: andon.VersionNumber(n), Kind: andon.DeployForward, Outcome: andon.Succeeded, Ended: at},
-		Service:    "shop",
-		ByStage:    true,
-		SameDigest: true, Rehearsed: true, Accepted: true, Smoked: true, Changes: 1,
+		Deployed: Deployed{Deployment: andon.NewDeploymentID(andon.Place{Service: "shop", Environment: "production"}, int64(n)), Version: andon.VersionNumber(n), Kind: andon.DeployForward, Outcome: andon.Succeeded, Ended: at},
+		Service:  "shop",
+		Grounds:  Grounds{ByStage: true, SameDigest: true, Rehearsed: true, Accepted: true, Smoked: true, Changes: 1},
 	}
 }
 
