@@ -10,7 +10,8 @@ type VersionCreated struct {
 	Branch    string     `json:"branch"`
 	Trunk     bool       `json:"trunk"` // the branch is the service's trunk: the version may be promoted
 	Author    string     `json:"author"`
-	Subject   string     `json:"subject"` // first line of the commit's message
+	Subject   string     `json:"subject"`           // first line of the commit's message
+	Tickets   []string   `json:"tickets,omitempty"` // that the message names; see TicketsIn
 	Committed time.Time  `json:"committed"`
 	Pipeline  *Pipeline  `json:"pipeline,omitempty"`
 	// Problem, when set, says why the commit has no pipeline. The version is rejected.

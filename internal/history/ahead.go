@@ -42,6 +42,18 @@ func (h *History) Between(ctx context.Context, p andon.Plan) ([]VersionSummary, 
 	return between, err
 }
 
+// Tickets returns the tickets that the messages of versions of a service name, those of the latest
+// version first.
+func (h *History) Tickets(ctx context.Context, service andon.ServiceName, versions []andon.VersionNumber) ([]string, error) {
+	numbers, err := document(versions)
+	if err != nil {
+		return nil, err
+	}
+	return query(ctx, h.store, func(r *sql.Rows) (ticket string, err error) { return ticket, r.Scan(&ticket) },
+		`SELECT ticket FROM ticket WHERE service = ? AND number IN (SELECT value FROM json_each(?)) GROUP BY ticket ORDER BY max(number) DESC, ticket`,
+		service, numbers)
+}
+
 // Pace says how long a deployment should take, from the last ones to the same place that were like
 // it: of the same kind and strategy, and with as much to start.
 func (h *History) Pace(ctx context.Context, p andon.Plan) (deploy.Pace, error) {

@@ -42,6 +42,7 @@ CREATE TABLE ticket (
     ticket TEXT NOT NULL, seq INTEGER NOT NULL, service TEXT NOT NULL, number INTEGER NOT NULL,
     PRIMARY KEY (ticket, seq)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX ticket_by_version ON ticket (service, number);
 CREATE TABLE mention (seq INTEGER PRIMARY KEY, service TEXT NOT NULL, number INTEGER NOT NULL) STRICT;
 CREATE VIRTUAL TABLE words USING fts5 (author, subject, content = '', detail = column, prefix = '2 3', tokenize = 'unicode61 remove_diacritics 2');
 

@@ -198,7 +198,7 @@ func (s *search) artifacts() {
 }
 
 func (s *search) tickets() {
-	for _, ticket := range ticketsIn(s.text) {
+	for _, ticket := range andon.TicketsIn(strings.ToUpper(s.text)) {
 		if len(ticket) != len(s.text) {
 			continue // it is one of several words
 		}
@@ -239,26 +239,13 @@ func (s *search) wordsLike(terms string) {
 	}
 }
 
-var ticketPattern = regexp.MustCompile(`(?i)\b[a-z][a-z0-9]{1,19}-[0-9]{1,12}\b|#[0-9]{1,12}\b`)
-
-// ticketsIn returns the tickets that a message names, each once, as they are kept: ABC-123, #123.
-func ticketsIn(text string) []string {
-	var all []string
-	for _, found := range ticketPattern.FindAllString(text, mostWords) {
-		if found = strings.ToUpper(found); !slices.Contains(all, found) {
-			all = append(all, found)
-		}
-	}
-	return all
-}
-
 // versionMentions keeps what a version is searched by.
 func (r recorder) versionMentions(b andon.VersionCreated) error {
 	err := r.exec(`INSERT INTO mention (seq, service, number) VALUES (?, ?, ?)`, r.event.Seq, b.Version.Service, b.Version.Number)
 	if err == nil {
 		err = r.exec(`INSERT INTO words (rowid, author, subject) VALUES (?, ?, ?)`, r.event.Seq, b.Author, b.Subject)
 	}
-	for _, ticket := range ticketsIn(b.Subject) {
+	for _, ticket := range b.Tickets {
 		if err == nil {
 			err = r.exec(`INSERT INTO ticket (ticket, seq, service, number) VALUES (?, ?, ?, ?)`, ticket, r.event.Seq, b.Version.Service, b.Version.Number)
 		}

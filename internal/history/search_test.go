@@ -40,10 +40,10 @@ func searched(t *testing.T) *history.History {
 	s.deploy(2, 2, 1, andon.Succeeded)
 	for n, about := range []struct{ author, subject string }{
 		{"Åsa Lindström <asa@example.com>", "PAY-17: round down, fixes #9"},
-		{"Bob O'Neil <bob@example.com>", `pay-17 again; "quotes" AND (parens) OR NEAR*`},
+		{"Bob O'Neil <bob@example.com>", `PAY-17 again; "quotes" AND (parens) OR NEAR*`},
 		{"Ada", "Tidy up the café"},
 	} {
-		s.tell("git", andon.VersionCreated{Version: ref(3 + n), Commit: commit(30 + n), Branch: "main", Trunk: true, Author: about.author, Subject: about.subject})
+		s.tell("git", andon.VersionCreated{Version: ref(3 + n), Commit: commit(30 + n), Branch: "main", Trunk: true, Author: about.author, Subject: about.subject, Tickets: andon.TicketsIn(about.subject)})
 	}
 	s.tell("admin", andon.ServiceAdded{Service: "workshop"})
 	return told(t, &s)
@@ -100,7 +100,7 @@ func TestSearch_IsBoundedAndNewestFirst(t *testing.T) {
 	var s story
 	s.begin()
 	for n := 1; n <= 30; n++ {
-		s.tell("git", andon.VersionCreated{Version: ref(n), Commit: andon.CommitID(fmt.Sprintf("abcdef%034x", n)), Branch: "main", Author: "Ada", Subject: "PAY-1 round"})
+		s.tell("git", andon.VersionCreated{Version: ref(n), Commit: andon.CommitID(fmt.Sprintf("abcdef%034x", n)), Branch: "main", Author: "Ada", Subject: "PAY-1 round", Tickets: []string{"PAY-1"}})
 	}
 	h := told(t, &s)
 	for text, kind := range map[string]history.FoundKind{"round": history.FoundMessage, "PAY-1": history.FoundTicket, "abcdef": history.FoundCommit, "ada": history.FoundPerson} {

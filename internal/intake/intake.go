@@ -32,7 +32,7 @@ func Read(ctx context.Context, repo vcs.Repo, tip Tip, environments []andon.Envi
 	commit, source, err := repo.CommitFile(ctx, tip.Commit, File, maxFile)
 	push := line.Push{
 		Service: tip.Service, Branch: tip.Branch, Commit: tip.Commit, Parent: tip.Parent,
-		Author: commit.Author, Subject: commit.Subject, Committed: commit.Committed,
+		Author: commit.Author, Subject: commit.Subject, Tickets: commit.Tickets, Committed: commit.Committed,
 	}
 	if commit.ID == "" {
 		return line.Push{}, nil, err

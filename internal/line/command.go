@@ -69,6 +69,7 @@ type Push struct {
 	Parent    andon.CommitID // the tip before; empty for a new branch
 	Author    string
 	Subject   string
+	Tickets   []string // that the whole message names
 	Committed time.Time
 	Pipeline  *andon.Pipeline
 	Problem   *andon.Error // why the commit has no pipeline

@@ -37,7 +37,7 @@ func (p Push) decide(d *decision) error {
 	ref := andon.VersionRef{Service: p.Service, Number: svc.Newest + 1}
 	d.emit(andon.VersionCreated{
 		Version: ref, Commit: p.Commit, Parent: p.Parent, Branch: p.Branch, Trunk: trunk, Author: p.Author,
-		Subject: p.Subject, Committed: p.Committed.UTC().Round(0), Pipeline: p.Pipeline, Problem: p.Problem,
+		Subject: p.Subject, Tickets: p.Tickets, Committed: p.Committed.UTC().Round(0), Pipeline: p.Pipeline, Problem: p.Problem,
 	})
 	if p.Problem != nil {
 		v := d.s.version(ref)

@@ -17,9 +17,10 @@ import (
 type Commit struct {
 	ID        andon.CommitID
 	Parents   []andon.CommitID
-	Author    string // "Name <address>"
-	Email     string // the address alone
-	Subject   string // the first line of the message
+	Author    string   // "Name <address>"
+	Email     string   // the address alone
+	Subject   string   // the first line of the message
+	Tickets   []string // that the message names
 	Authored  time.Time
 	Committed time.Time // UTC
 }
@@ -135,6 +136,7 @@ func parseCommit(id andon.CommitID, data []byte) Commit {
 	}
 	subject, _, _ := strings.Cut(strings.TrimLeft(message, "\n"), "\n")
 	c.Subject = strings.ToValidUTF8(strings.TrimSpace(subject), "\uFFFD")
+	c.Tickets = andon.TicketsIn(message)
 	return c
 }
 

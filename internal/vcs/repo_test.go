@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,12 +43,12 @@ func TestInitBare_MakesARepositoryWithoutAnythingOfTheSystem(t *testing.T) {
 func TestCommit_TellsWhoMadeWhatWhen(t *testing.T) {
 	c := newClone(t)
 	first := c.commit("first")
-	second := c.commit("Fix the cart\n\nIt was broken: \xff\n")
+	second := c.commit("Fix the cart\n\nIt was broken: \xff\n\nRefs: CART-9, #4\n")
 	got, err := c.repo().Commit(t.Context(), second)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.ID != second || len(got.Parents) != 1 || got.Parents[0] != first || got.Subject != "Fix the cart" ||
+	if got.ID != second || len(got.Parents) != 1 || got.Parents[0] != first || got.Subject != "Fix the cart" || !slices.Equal(got.Tickets, []string{"CART-9", "#4"}) ||
 		got.Author != "Ada Lovelace <ada@example.com>" || got.Email != "ada@example.com" ||
 		!got.Authored.Equal(time.Date(2026, 1, 2, 2, 4, 5, 0, time.UTC)) || !got.Committed.Equal(time.Date(2026, 1, 2, 6, 0, 0, 0, time.UTC)) {
 		t.Errorf("commit %+v", got)

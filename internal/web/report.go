@@ -2,7 +2,6 @@ package web
 
 import (
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -161,20 +160,6 @@ func reportTests(runs []stageReport) (all testReport) {
 		}
 	}
 	return all
-}
-
-// ticketPattern finds what people call tickets in the subjects of commits: SHOP-12 or #12.
-var ticketPattern = regexp.MustCompile(`\b[A-Z][A-Z0-9]{1,9}-[1-9][0-9]{0,9}\b|(?:^|[\s(\[,:])#[1-9][0-9]{0,9}\b`)
-
-var ticketNumber = regexp.MustCompile(`[A-Z#].*`)
-
-// tickets returns the tickets that a subject names, in their order.
-func tickets(subject string) []string {
-	var keys []string
-	for _, found := range ticketPattern.FindAllString(subject, -1) {
-		keys = append(keys, ticketNumber.FindString(found))
-	}
-	return keys
 }
 
 // bytesOf writes a number of bytes as people read it.

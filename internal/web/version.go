@@ -176,8 +176,21 @@ func (page *versionPage) whereabout(known *line.Place, at place) whereabout {
 	return w
 }
 
-// readChanges reads what the version brings to production, or brought.
+// readChanges reads what the version brings to production, or brought, and the tickets of that.
 func (p *pages) readChanges(ctx context.Context, page *versionPage) (err error) {
+	if page.Brings, err = p.brought(ctx, page); err != nil {
+		return err
+	}
+	named := []andon.VersionNumber{page.Number}
+	for _, v := range page.Brings {
+		named = append(named, v.Number)
+	}
+	page.Tickets, err = p.History.Tickets(ctx, page.Service, named)
+	return err
+}
+
+// brought returns the versions whose changes come to production with this one, or came.
+func (p *pages) brought(ctx context.Context, page *versionPage) ([]history.VersionSummary, error) {
 	for _, d := range slices.Backward(page.Deployments) { // the first one that made it live
 		if d.Environment == page.Production && d.Kind == andon.DeployForward && d.Outcome == andon.Succeeded {
 			page.Before, page.Later = d.Previous, true
@@ -186,24 +199,13 @@ func (p *pages) readChanges(ctx context.Context, page *versionPage) (err error) 
 	}
 	if page.Before >= page.Number && !page.Later {
 		page.Later = true // a later one went there
-		return nil
+		return nil, nil
 	}
 	plan := andon.Plan{Place: andon.Place{Service: page.Service}, Release: andon.Release{Version: page.Number}}
 	if page.Before > 0 {
 		plan.Previous = &andon.Release{Version: page.Before}
 	}
-	if page.Brings, err = p.History.Between(ctx, plan); err != nil {
-		return err
-	}
-	page.Tickets = tickets(page.Subject)
-	for _, v := range page.Brings {
-		for _, key := range tickets(v.Subject) {
-			if !slices.Contains(page.Tickets, key) {
-				page.Tickets = append(page.Tickets, key)
-			}
-		}
-	}
-	return nil
+	return p.History.Between(ctx, plan)
 }
 
 // catchUp waits for the read models to reach a position. A history that is late is shown as it is:

@@ -46,7 +46,7 @@ func TestVersion_TellsWhatItWaitsForAndWhoCanUnblockIt(t *testing.T) {
 	s.plant.Settle(nil)
 	s.shows("/services/shop/versions/1",
 		"before certify", "stage certify begins when a person promotes shop 1 into it", "Anybody who may promote it.",
-		`href="/services/shop/versions/1/promote"`, "andon promote shop 1 certify", `<a href="/search?q=SHOP-7">SHOP-7</a>, <a href="/search?q=%233">#3</a>`, "release-candidate",
+		`href="/services/shop/versions/1/promote"`, "andon promote shop 1 certify", `<a href="/search?q=%233">#3</a>, <a href="/search?q=SHOP-7">SHOP-7</a>`, "release-candidate",
 		"Somebody must let it in.", "the first version of production", "never there", string(enginetest.Digest(enginetest.Commit(1))))
 	s.shows("/services/shop", "waits for approval", "behind an approval", `href="/services/shop/versions/1/promote"`)
 

@@ -124,7 +124,7 @@ func (p *Plant) Push(commit andon.CommitID, branch, author, subject, yaml string
 	}
 	return p.Do(line.Push{
 		Service: parsed.Service, Source: andon.Source{Trunk: "main"}, Branch: branch, Commit: commit,
-		Author: author, Subject: subject, Committed: p.Now().Add(-time.Minute), Pipeline: parsed,
+		Author: author, Subject: subject, Tickets: andon.TicketsIn(subject), Committed: p.Now().Add(-time.Minute), Pipeline: parsed,
 	})
 }
 
