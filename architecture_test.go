@@ -99,12 +99,13 @@ func TestPurePackagesDoNothing(t *testing.T) {
 			}
 		}
 		ast.Inspect(s.syntax, func(n ast.Node) bool {
-			sel, ok := n.(*ast.SelectorExpr)
-			if !ok {
-				return true
-			}
-			if pkg, ok := sel.X.(*ast.Ident); ok && pkg.Name == "time" && slices.Contains(bannedClockCalls, sel.Sel.Name) {
-				t.Errorf("%s: a pure package calls time.%s", s.file, sel.Sel.Name)
+			switch n := n.(type) {
+			case *ast.GoStmt: // their tests run without the race detector
+				t.Errorf("%s: a pure package starts a goroutine", s.file)
+			case *ast.SelectorExpr:
+				if pkg, ok := n.X.(*ast.Ident); ok && pkg.Name == "time" && slices.Contains(bannedClockCalls, n.Sel.Name) {
+					t.Errorf("%s: a pure package calls time.%s", s.file, n.Sel.Name)
+				}
 			}
 			return true
 		})

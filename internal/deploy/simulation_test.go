@@ -14,7 +14,7 @@ import (
 )
 
 // defaultSteps is how many steps `go test` simulates. ANDON_STEPS sets another number, as
-// `make test` does: without the race detector, which one goroutine has no use for.
+// `make test` does, without the race detector, which one goroutine has no use for.
 const defaultSteps = 50_000
 
 // manySteps is how many show that the worlds go everywhere.

@@ -15,7 +15,7 @@ import (
 )
 
 // defaultHistories is how many random histories `go test` runs. ANDON_SOAK sets another number, as
-// `make test` does: without the race detector, which one goroutine has no use for.
+// `make test` does, without the race detector, which one goroutine has no use for.
 const defaultHistories = 500
 
 // TestSimulation plays random histories: people who push, promote, deploy, roll back, cancel and
