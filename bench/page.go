@@ -39,6 +39,7 @@ const (
 // pagePaths are the pages that are measured, in the order of the table.
 var pagePaths = []string{ // never changes
 	"/board", "/flow", "/flow?days=365", "/flow?service=service-0001", "/measures", "/measures?days=365", "/measures?service=service-0001",
+	"/measures/lead-time", "/measures/commit-stage", "/measures/stops",
 	"/services/service-0001", "/services/service-0001/versions", "/services/service-0001/deployments",
 	"/services/service-0001/versions/1", "/services/service-0001/cord", "/environments", "/environments/production",
 	"/environments/production?compare=canary", "/queue", "/search?q=service-00", "/maturity", "/metrics",

@@ -52,14 +52,18 @@ func (r recorder) cordReleased(b andon.CordReleased) error {
 
 // Cords returns a page of cords, those pulled last first.
 func (h *History) Cords(ctx context.Context, f CordFilter) ([]Cord, error) {
-	text, args := `SELECT seq, doc, released, released_by, release_reason, version FROM cord WHERE true`, []any{}
+	text, args := selectCord+`WHERE true`, []any{}
 	if f.Open {
 		text += ` AND released = 0`
 	}
 	if f.Before > 0 {
 		text, args = text+` AND seq < ?`, append(args, f.Before)
 	}
-	return query(ctx, h.store, func(r *sql.Rows) (c Cord, err error) {
-		return c, r.Scan(&c.Seq, doc{&c.Cord}, at{&c.Released}, &c.ReleasedBy, &c.ReleaseReason, &c.FixedBy)
-	}, text+` ORDER BY seq DESC LIMIT ?`, append(args, pageSize(f.Limit))...)
+	return query(ctx, h.store, scanCord, text+` ORDER BY seq DESC LIMIT ?`, append(args, pageSize(f.Limit))...)
+}
+
+const selectCord = `SELECT seq, doc, released, released_by, release_reason, version FROM cord `
+
+func scanCord(r *sql.Rows) (c Cord, err error) {
+	return c, r.Scan(&c.Seq, doc{&c.Cord}, at{&c.Released}, &c.ReleasedBy, &c.ReleaseReason, &c.FixedBy)
 }

@@ -86,7 +86,7 @@ func MeasuresOf(f Facts) Measures {
 	m.deployments(f)
 	m.promises(f)
 	for _, s := range f.Stops {
-		if part, ok := s.within(f.Period); ok {
+		if part, ok := s.Within(f.Period); ok {
 			m.StoodStill += part.Took()
 			m.StoodStillFor[s.Cause] += part.Took()
 		}
@@ -106,7 +106,7 @@ func (m *Measures) deployments(f Facts) {
 				recoveries = append(recoveries, took)
 			}
 		}
-		if !r.live() {
+		if !r.Live() {
 			continue
 		}
 		if m.Deployments++; m.Deployments == 1 {
@@ -148,8 +148,8 @@ func (m *Measures) promises(f Facts) {
 	m.CommitStage, m.CommitStages, m.WithinBudget = Median(took), len(took), rate(within, len(took))
 }
 
-// live reports whether a rollout became live.
-func (r *Rollout) live() bool { return r.Outcome == andon.Succeeded }
+// Live reports whether a rollout became live.
+func (r *Rollout) Live() bool { return r.Outcome == andon.Succeeded }
 
 func rate(part, of int) float64 {
 	if of == 0 {

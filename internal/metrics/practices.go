@@ -311,7 +311,7 @@ func countWeeks(r *Records) tally {
 	const week = 7 * 24 * time.Hour
 	weeks := make([]bool, max(0, r.Period.To.Sub(later(r.Period.From, r.Began))/week)) // the last of them ends now
 	for i := range r.Rollouts {
-		if !r.Rollouts[i].live() {
+		if !r.Rollouts[i].Live() {
 			continue
 		}
 		if ago := r.Period.To.Sub(r.Rollouts[i].Ended) / week; ago >= 0 && int(ago) < len(weeks) {

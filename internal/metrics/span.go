@@ -15,8 +15,8 @@ type Span struct {
 // Took returns how long the span is.
 func (s Span) Took() time.Duration { return s.To.Sub(s.From) }
 
-// within returns the part of the span that lies in another; false if none does.
-func (s Span) within(o Span) (Span, bool) {
+// Within returns the part of the span that lies in another; false if none does.
+func (s Span) Within(o Span) (Span, bool) {
 	part := Span{From: later(s.From, o.From), To: earlier(s.To, o.To)}
 	return part, part.From.Before(part.To)
 }
@@ -25,7 +25,7 @@ func (s Span) within(o Span) (Span, bool) {
 func union(all []Span, in Span) []Span {
 	var parts []Span
 	for _, s := range all {
-		if part, ok := s.within(in); ok {
+		if part, ok := s.Within(in); ok {
 			parts = append(parts, part)
 		}
 	}

@@ -55,7 +55,7 @@ func (m maturityPage) Counted(name metrics.PracticeName) string {
 	case "fast-candidate", "fast-commit-stage":
 		return m.at("/flow")
 	default:
-		return m.at("/measures") + "#deployments"
+		return m.at("/measures/deployments")
 	}
 }
 

@@ -3,19 +3,25 @@ package web
 import (
 	"net/http"
 	"slices"
-	"strconv"
-	"time"
+	"strings"
 
+	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/metrics"
 )
 
-// A measuresPage shows the figures of a period, each with what it counts.
+// A measuresPage shows the figures of a period, each with how it went and a way to what it counts.
 type measuresPage struct {
 	period
-	metrics.Measures
-	Deployed []metrics.Rollout // the newest first
-	More     int               // deployments that are not listed
-	Plot     plot
+	DORA, Promised []shownMeasure
+}
+
+// A shownMeasure is a measure of a period.
+type shownMeasure struct {
+	*measure
+	Shown  string // in words; empty: it is not known
+	Counts string
+	Opens  string // the address of what it counts
+	Plot   plot
 }
 
 func (p *pages) showMeasures(w http.ResponseWriter, r *http.Request) {
@@ -24,80 +30,47 @@ func (p *pages) showMeasures(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
-	facts, err := p.History.Facts(r.Context(), asked.Period)
+	whole, over, err := p.measured(r, asked)
 	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
-	page := measuresPage{period: asked, Measures: metrics.MeasuresOf(facts), Plot: drawDays(facts, asked.Days)}
-	newest := slices.Clone(facts.Rollouts)
-	slices.Reverse(newest)
-	page.Deployed = newest[:min(len(newest), mostListed)]
-	page.More = len(newest) - len(page.Deployed)
+	page := measuresPage{period: asked}
+	for i := range measures {
+		shown := showMeasure(&measures[i], asked, whole, over)
+		if i < mostDORA {
+			page.DORA = append(page.DORA, shown)
+		} else {
+			page.Promised = append(page.Promised, shown)
+		}
+	}
 	p.render(w, r, p.measures, "frame", page)
 }
 
-// A plot shows how many deployments became live, and how many failed, in each part of a period.
-type plot struct {
-	Width, Height float64
-	Most          int
-	Bars          []plotBar
-}
-
-// A plotBar is one part of the period.
-type plotBar struct {
-	X, Width     float64
-	Y, Live      float64 // what became live: where it begins, and how high it is
-	FailedY, Bad float64 // what failed, above it
-	Title        string
-}
-
-// Sizes of a plot, in the units of its own box, and into how many parts it divides its period at most.
-const (
-	plotHeight = 120.0
-	plotParts  = 90
-)
-
-func drawDays(f metrics.Facts, days int) plot {
-	n := min(max(days, 24), plotParts) // hours, of a single day
-	if days > 1 {
-		n = min(days, plotParts)
+// measured returns the measures of a period, and of each of the parts that plots show.
+func (p *pages) measured(r *http.Request, asked period) (whole metrics.Measures, over []metrics.Measures, err error) {
+	facts, err := p.History.Facts(r.Context(), asked.Period)
+	if err != nil {
+		return whole, nil, err
 	}
-	each := f.Period.Took() / time.Duration(n)
-	live, failed := make([]int, n), make([]int, n)
-	for _, r := range f.Rollouts {
-		i := min(int(r.Ended.Sub(f.Period.From)/each), n-1)
-		if r.Failed {
-			failed[i]++
-		} else {
-			live[i]++
+	for _, part := range parts(asked.Span, asked.Days) {
+		during := asked.Period
+		during.Span = part
+		facts, err := p.History.Facts(r.Context(), during)
+		if err != nil {
+			return whole, nil, err
 		}
+		over = append(over, metrics.MeasuresOf(facts))
 	}
-	p := plot{Width: streamWidth, Height: plotHeight}
-	for i := range n {
-		p.Most = max(p.Most, live[i]+failed[i])
-	}
-	for i := range n {
-		if live[i]+failed[i] == 0 {
-			continue
-		}
-		unit := plotHeight / float64(p.Most)
-		b := plotBar{X: float64(i) * streamWidth / float64(n), Width: streamWidth/float64(n) - 1}
-		b.Live, b.Bad = float64(live[i])*unit, float64(failed[i])*unit
-		b.Y = plotHeight - b.Live
-		b.FailedY = b.Y - b.Bad
-		b.Title = f.Period.From.Add(time.Duration(i)*each).UTC().Format("2 Jan 15:04") + ": " + deploymentsWords(live[i], failed[i])
-		p.Bars = append(p.Bars, b)
-	}
-	return p
+	return metrics.MeasuresOf(facts), over, nil
 }
 
-func deploymentsWords(live, failed int) string {
-	text := strconv.Itoa(live) + " went well"
-	if failed > 0 {
-		text += ", " + strconv.Itoa(failed) + " failed"
+func showMeasure(m *measure, asked period, whole metrics.Measures, over []metrics.Measures) shownMeasure {
+	shown := shownMeasure{measure: m, Counts: m.counts(&whole), Opens: asked.at("/measures/" + m.Name), Plot: drawMeasure(m, over)}
+	if _, known := m.height(&whole); known {
+		shown.Shown = m.value(&whole)
 	}
-	return text
+	return shown
 }
 
 // FlowLink returns the address of the value stream of the same period.
@@ -106,5 +79,46 @@ func (m measuresPage) FlowLink() string { return m.at("/flow") }
 // MaturityLink returns the address of the maturity report of the same period.
 func (m measuresPage) MaturityLink() string { return m.at("/maturity") }
 
-// For returns how long lines stood because of one thing.
-func (m measuresPage) For(cause metrics.StopCause) time.Duration { return m.StoodStillFor[cause] }
+// A measurePage shows one measure with what it counts.
+type measurePage struct {
+	period
+	shownMeasure
+	List []counted
+	More bool // there are more than the list shows
+}
+
+func (p *pages) showMeasure(w http.ResponseWriter, r *http.Request) {
+	page, err := p.readMeasure(r)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	p.render(w, r, p.measure, "frame", page)
+}
+
+func (p *pages) readMeasure(r *http.Request) (page measurePage, err error) {
+	name := r.PathValue("measure")
+	at := slices.IndexFunc(measures[:], func(m measure) bool { return m.Name == name })
+	if at < 0 {
+		var all []string
+		for _, m := range measures {
+			all = append(all, m.Name)
+		}
+		return page, andon.Errorf(andon.KindNotFound, "There is no measure %.100s.", name).WithHint("the measures are %s", strings.Join(all, ", "))
+	}
+	if page.period, err = p.readPeriod(r); err != nil {
+		return page, err
+	}
+	whole, over, err := p.measured(r, page.period)
+	if err != nil {
+		return page, err
+	}
+	page.shownMeasure = showMeasure(&measures[at], page.period, whole, over)
+	if page.List, err = page.list(r.Context(), p, page.period); len(page.List) > mostListed {
+		page.List, page.More = page.List[:mostListed], true
+	}
+	return page, err
+}
+
+// MeasuresLink returns the address of all measures of the same period.
+func (m measurePage) MeasuresLink() string { return m.at("/measures") }
