@@ -62,6 +62,16 @@ func (r Deploy) Preview(s *State, by andon.Actor) (Preview, error) {
 	return out, nil
 }
 
+// PreviewQueued returns what a queued deployment would do if it began now; false: none of that ID is
+// queued.
+func (s *State) PreviewQueued(id andon.DeploymentID) (Preview, bool) {
+	d := s.FindDeployment(id)
+	if d == nil || !d.Started.IsZero() {
+		return Preview{}, false
+	}
+	return Preview{Plan: s.complete(d.Plan)}, true
+}
+
 // forward returns the queued deployments that a newer wish takes the turn of.
 func (p *Place) forward() (queued []*Deployment) {
 	if p == nil {

@@ -154,9 +154,15 @@ func TestCancelPages_OfADeploymentThatHasNotBegun(t *testing.T) {
 	s := twoVersions(t)
 	s.plant.Do(line.PullCord{Scope: andon.Scope{Kind: andon.ScopePlant}, Reason: "stop"})
 	s.plant.Do(line.Deploy{Version: andon.VersionRef{Service: "shop", Number: 1}, Environment: "production"})
-	const path = "/services/shop/deployments/shop.production.3/cancel"
+	const record = "/services/shop/deployments/shop.production.3"
+	const path = record + "/cancel"
+	s.has(record, "<dt>before it</dt><dd>version 2</dd>", "<dt>hosts</dt><dd>test") // as it would begin now
 	s.has(path, "Abort shop.production.3", "It has not begun, and will not")
-	s.confirmed(path, "not now", "/services/shop/deployments/shop.production.3")
+	s.confirmed(path, "not now", record)
+	s.has(record, "cancelled", "It never began, and changed nothing.")
+	if page := s.page(record, http.StatusOK); strings.Contains(page, "before it") || strings.Contains(page, "The plan") {
+		t.Errorf("the record tells what came before what never was:\n%s", page)
+	}
 	s.refused(path, http.StatusConflict, "deployment shop.production.3 has ended")
 	s.refused("/services/shop/deployments/shop.production.9/cancel", http.StatusNotFound, "no deployment shop.production.9 is on its way")
 	s.refused("/services/cart/deployments/shop.production.3/cancel", http.StatusNotFound, "There is no deployment")

@@ -60,7 +60,21 @@ func (p *pages) deploymentOf(ctx context.Context, service andon.ServiceName, id 
 		return page, err
 	}
 	page.Number = version.VersionSummary
-	if page.planned, err = p.plannedAs(ctx, line.Preview{Plan: page.Plan}); err != nil {
+	preview := line.Preview{Plan: page.Plan}
+	if page.Started.IsZero() { // what it finds when it begins is not in its plan yet
+		err = p.Engine.View(ctx, func(s *line.State) {
+			if now, queued := s.PreviewQueued(id); queued {
+				preview = now
+			}
+		})
+		if before := preview.Plan.Previous; before != nil {
+			page.Previous = before.Version
+		}
+	}
+	if err == nil {
+		page.planned, err = p.plannedAs(ctx, preview)
+	}
+	if err != nil {
 		return page, err
 	}
 	page.Went = steps(page.Deployment, page.Now)
@@ -120,6 +134,9 @@ func steps(d history.Deployment, now time.Time) []went {
 	}
 	return all
 }
+
+// NeverBegan reports whether it was taken back while it was queued.
+func (page deploymentPage) NeverBegan() bool { return page.Started.IsZero() && !page.Ended.IsZero() }
 
 // Failed says how many requests were lost, or may have been.
 func (page deploymentPage) Failed() int64 {
