@@ -120,9 +120,18 @@ func (c *Client) Environments(ctx context.Context) (e []Environment, err error) 
 	return e, c.get(ctx, path("environments"), nil, &e)
 }
 
-// Audit lists everything that happened, newest first; with a service, only to it.
-func (c *Client) Audit(ctx context.Context, service string, p Page) (e []Entry, err error) {
-	return e, c.get(ctx, path("audit"), values{}.text("service", service).page(p).Values(), &e)
+// An AuditFilter selects entries of the audit. Empty fields select all.
+type AuditFilter struct {
+	Service     string
+	Environment string // what is about it, and what is about no environment alone
+	Changes     bool   // only what changed what runs, or could
+	Page
+}
+
+// Audit lists what happened, newest first.
+func (c *Client) Audit(ctx context.Context, f AuditFilter) (e []Entry, err error) {
+	q := values{}.text("service", f.Service).text("environment", f.Environment).flag("changes", f.Changes).page(f.Page)
+	return e, c.get(ctx, path("audit"), q.Values(), &e)
 }
 
 // values are the parameters of a query, without those that have no value.

@@ -42,7 +42,7 @@ var pagePaths = []string{ // never changes
 	"/measures/lead-time", "/measures/commit-stage", "/measures/stops",
 	"/services/service-0001", "/services/service-0001/versions", "/services/service-0001/deployments",
 	"/services/service-0001/versions/1", "/services/service-0001/cord", "/environments", "/environments/production",
-	"/environments/production?compare=canary", "/queue", "/search?q=service-00", "/maturity", "/metrics",
+	"/environments/production?compare=canary", "/queue", "/search?q=service-00", "/audit", "/audit?environment=production&service=service-0001", "/audit?show=all", "/maturity", "/metrics",
 }
 
 // largePages measures the pages of a large plant, from the request to the first byte of the answer,

@@ -15,9 +15,11 @@ type auditCmd struct {
 }
 
 type auditListCmd struct {
-	Service string `arg:"" optional:"" help:"Only what happened to this service."`
-	Limit   int    `short:"n" default:"50" placeholder:"N" help:"How many entries, at most 1000."`
-	Before  int64  `placeholder:"POSITION" help:"Only entries before this one, to page back."`
+	Service     string `arg:"" optional:"" help:"Only what happened to this service."`
+	Environment string `placeholder:"NAME" help:"Only what is about this environment, or about none alone."`
+	Changes     bool   `help:"Only what changed what runs, or could: what to read first when something broke."`
+	Limit       int    `short:"n" default:"50" placeholder:"N" help:"How many entries, at most 1000."`
+	Before      int64  `placeholder:"POSITION" help:"Only entries before this one, to page back."`
 }
 
 // Run lists what happened.
@@ -26,7 +28,9 @@ func (cmd *auditListCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
-	entries, err := client.Audit(c.ctx, cmd.Service, api.Page{Before: cmd.Before, Limit: cmd.Limit})
+	entries, err := client.Audit(c.ctx, api.AuditFilter{
+		Service: cmd.Service, Environment: cmd.Environment, Changes: cmd.Changes, Page: api.Page{Before: cmd.Before, Limit: cmd.Limit},
+	})
 	if err != nil {
 		return c.known(client, cmd.Service, err)
 	}

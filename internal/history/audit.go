@@ -23,9 +23,12 @@ type AuditEntry struct {
 // An AuditFilter selects entries.
 type AuditFilter struct {
 	Service andon.ServiceName
-	After   andon.Seq // only newer ones
-	Before  andon.Seq // only older ones; the last Seq of a page leads to the next page
-	Limit   int       // 0: DefaultPage; at most MaxPage
+	// Environment selects what is about it, and what is about no environment alone.
+	Environment andon.EnvironmentName
+	Changes     bool      // only what changed what runs, or could
+	After       andon.Seq // only newer ones
+	Before      andon.Seq // only older ones; the last Seq of a page leads to the next page
+	Limit       int       // 0: DefaultPage; at most MaxPage
 }
 
 // A subject is what an event is about.
@@ -43,8 +46,21 @@ func (r recorder) audit() error {
 	if err != nil {
 		return err
 	}
-	return r.exec(`INSERT INTO audit (seq, time, by, name, service, version, environment, sentence) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.event.Seq, r.now(), r.event.By, r.event.Body.EventName(), s.Service, s.version, s.Environment, sentence(r.event.Body, s))
+	return r.exec(`INSERT INTO audit (seq, time, by, name, service, version, environment, sentence, change) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.event.Seq, r.now(), r.event.By, r.event.Body.EventName(), s.Service, s.version, s.Environment, sentence(r.event.Body, s), isChange(r.event.Body))
+}
+
+// isChange reports whether an event changed what runs, or could: what people look for first when
+// something is not well any more.
+func isChange(body andon.Body) bool {
+	switch body.(type) {
+	case andon.DeploymentStarted, andon.DeploymentEnded, andon.CordPulled, andon.CordReleased,
+		andon.EnvironmentDeclared, andon.EnvironmentRemoved, andon.EstateApplied, andon.ServiceAdded, andon.ServiceRemoved,
+		andon.HostJoined, andon.HostRemoved, andon.AgentConnected, andon.AgentLost:
+		return true
+	default:
+		return false
+	}
 }
 
 func (r recorder) subject() (subject, error) {
@@ -115,6 +131,12 @@ func (h *History) Audit(ctx context.Context, f AuditFilter) ([]AuditEntry, error
 	text, args := `SELECT seq, time, by, name, service, version, environment, sentence FROM audit WHERE seq > ?`, []any{f.After}
 	if f.Service != "" {
 		text, args = text+` AND service = ? AND service <> ''`, append(args, f.Service)
+	}
+	if f.Environment != "" {
+		text, args = text+` AND environment IN (?, '')`, append(args, f.Environment)
+	}
+	if f.Changes {
+		text += ` AND change = 1`
 	}
 	if f.Before > 0 {
 		text, args = text+` AND seq < ?`, append(args, f.Before)

@@ -330,6 +330,18 @@ func TestAudit_SaysEveryEventInASentence(t *testing.T) {
 			t.Errorf("%s has no sentence", e.Name)
 		}
 	}
+	for _, e := range must[[]history.AuditEntry](t)(h.Audit(t.Context(), history.AuditFilter{Environment: "test"})) {
+		if e.Environment != "" && e.Environment != "test" {
+			t.Errorf("%+v is not of test", e)
+		}
+	}
+	var names []string
+	for _, e := range must[[]history.AuditEntry](t)(h.Audit(t.Context(), history.AuditFilter{Environment: "production", Changes: true})) {
+		names = append(names, e.Name)
+	}
+	if got := strings.Join(names, " "); !strings.Contains(got, "deployment_ended") || strings.Contains(got, "task") || strings.Contains(got, "moved") {
+		t.Errorf("what changed: %s", got)
+	}
 	shop := must[[]history.AuditEntry](t)(h.Audit(t.Context(), history.AuditFilter{Service: "shop"}))
 	if len(shop) != len(s.events)-4 {
 		t.Errorf("%d entries of the shop, want %d", len(shop), len(s.events)-4)

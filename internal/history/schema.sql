@@ -168,6 +168,8 @@ CREATE INDEX cord_open ON cord (seq) WHERE released = 0;
 
 CREATE TABLE audit (
     seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, by TEXT NOT NULL, name TEXT NOT NULL,
-    service TEXT NOT NULL, version INTEGER NOT NULL, environment TEXT NOT NULL, sentence TEXT NOT NULL
+    service TEXT NOT NULL, version INTEGER NOT NULL, environment TEXT NOT NULL, sentence TEXT NOT NULL,
+    change INTEGER NOT NULL -- whether it changed what runs, or could
 ) STRICT;
 CREATE INDEX audit_by_service ON audit (service, seq) WHERE service <> '';
+CREATE INDEX audit_of_changes ON audit (seq) WHERE change = 1;

@@ -23,7 +23,9 @@ func (a *API) listCords(ctx context.Context, q *cordsQuestion) ([]api.Cord, erro
 }
 
 type auditQuestion struct {
-	Service string `query:"service" doc:"only what happened to it"`
+	Service     string `query:"service" doc:"only what happened to it"`
+	Environment string `query:"environment" doc:"only what is about it, or about no environment alone"`
+	Changes     bool   `query:"changes" doc:"only what changed what runs, or could: deployments, cords, environments, services, hosts"`
 	Page
 }
 
@@ -31,7 +33,10 @@ func (a *API) audit(ctx context.Context, q *auditQuestion) ([]api.Entry, error) 
 	if err := a.fresh(ctx); err != nil {
 		return nil, err
 	}
-	entries, err := a.History.Audit(ctx, history.AuditFilter{Service: andon.ServiceName(q.Service), Before: andon.Seq(q.Before), Limit: q.Limit})
+	entries, err := a.History.Audit(ctx, history.AuditFilter{
+		Service: andon.ServiceName(q.Service), Environment: andon.EnvironmentName(q.Environment), Changes: q.Changes,
+		Before: andon.Seq(q.Before), Limit: q.Limit,
+	})
 	return each(entries, func(e history.AuditEntry) api.Entry {
 		return api.Entry{
 			Position: int64(e.Seq), Time: e.Time.UTC(), By: string(e.By), Name: e.Name,

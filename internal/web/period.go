@@ -33,13 +33,16 @@ var choices = [...]int{1, 7, 30, 90, 365}
 // Choices returns the periods that the page offers.
 func (p period) Choices() []int { return choices[:] }
 
-// Options returns the services as choices of a form. There may be thousands, which a template takes
+// Options returns the services as choices of a form.
+func (p period) Options() template.HTML { return options(p.Services, p.Service) }
+
+// options returns names as choices of a form. There may be thousands, which a template takes
 // milliseconds for.
-func (p period) Options() template.HTML {
+func options[T ~string](all []T, chosen T) template.HTML {
 	var b strings.Builder
-	for _, name := range p.Services {
+	for _, name := range all {
 		b.WriteString("<option")
-		if name == p.Service {
+		if name == chosen {
 			b.WriteString(" selected")
 		}
 		b.WriteString(">" + template.HTMLEscapeString(string(name)) + "</option>")

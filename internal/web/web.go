@@ -36,7 +36,7 @@ type Config struct {
 // pages serve everything that is not the API.
 type pages struct {
 	Config
-	board, version, deployment, changePage, flow, measures, measure, maturity, log, failure *template.Template
+	board, version, deployment, changePage, flow, measures, measure, maturity, audit, log, failure *template.Template
 
 	sheet        *sheet // of the board of all services
 	sheets       *sheets
@@ -51,7 +51,7 @@ func New(config Config) http.Handler {
 		Config: config,
 		board:  parse("board.html"), version: parse("live.html", "version.html", "lists.html"), failure: parse("failure.html"),
 		deployment: parse("live.html", "deployment.html"), changePage: parse("change.html"),
-		flow: parse("flow.html"), measures: parse("measures.html"), measure: parse("measure.html"), maturity: parse("maturity.html"), log: parse("log.html"),
+		flow: parse("flow.html"), measures: parse("measures.html"), measure: parse("measure.html"), maturity: parse("maturity.html"), audit: parse("audit.html"), log: parse("log.html"),
 	}
 	p.sheets = newSheets(time.Now().UnixNano())
 	p.sheet = p.newWall("")
@@ -72,6 +72,7 @@ func New(config Config) http.Handler {
 	mux.HandleFunc("GET /measures", p.showMeasures)
 	mux.HandleFunc("GET /measures/{measure}", p.showMeasure)
 	mux.HandleFunc("GET /maturity", p.showMaturity)
+	mux.HandleFunc("GET /audit", p.showAudit)
 	mux.HandleFunc("GET /static/{name...}", p.serveAsset)
 	mux.HandleFunc("/", p.nothing)
 	pages := compressed(mux)
