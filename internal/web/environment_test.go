@@ -29,8 +29,8 @@ func TestEnvironments_TellWhatRunsWhere(t *testing.T) {
 	s.shows("/environments", "production", "test", "{service}.test.localhost", "blue-green", "No host is there for it.")
 	s.plant.Push(enginetest.Commit(1), "main", "Ada", hostile, shopYAML)
 	s.plant.Settle(nil)
-	s.shows("/environments", "1 service", `href="/environments/production?host=test"`, "● here for", "copies, traffic", `href="/environments/test?compare=production"`)
-	s.shows("/environments/production", "● all is well", "shop.localhost", "✓</span> healthy", "· on test",
+	s.shows("/environments", "1 service", `href="/environments/production?host=test"`, "● here <time", "copies, traffic", `href="/environments/test?compare=production"`)
+	s.shows("/environments/production", "● all copies are healthy", "shop.localhost", "✓</span> healthy", "· on test",
 		`href="/logs/instance/shop.production.1.0"`, enginetest.Digest(enginetest.Commit(1)).Short(), `href="/services/shop/versions/1"`)
 	s.shows("/environments/production?host=test", "What runs there on test", ">shop</a>")
 	s.shows("/environments/production?host=other", "Nothing.", "not", ">shop</a>")
@@ -41,9 +41,9 @@ func TestEnvironments_TellWhatRunsWhere(t *testing.T) {
 	s.plant.Do(line.LoseAgent{Agent: enginetest.Name, Epoch: epoch, Reason: "it was unplugged"})
 	s.plant.Do(line.PullCord{Scope: andon.Scope{Kind: andon.ScopeEnvironment, Environment: "production"}, Reason: hostile})
 	s.plant.CaughtUp()
-	s.shows("/environments/production", "■ stopped", "◆ gone for", "it was unplugged", "▲ 1 not well", "was healthy when its host was last heard of")
+	s.shows("/environments/production", "■ stopped", "◆ gone <time", "it was unplugged", "▲ 1 not well", "was healthy when its host was last heard of")
 	s.shows("/environments/production?show=unwell", ">shop</a>")
-	s.shows("/environments", "▲ 1 not well", "◆ gone for")
+	s.shows("/environments", "▲ 1 not well", "◆ gone <time")
 }
 
 func TestEnvironments_AreComparedWithoutTheirSecrets(t *testing.T) {
@@ -51,14 +51,14 @@ func TestEnvironments_AreComparedWithoutTheirSecrets(t *testing.T) {
 	s.signIn()
 	s.plant.Push(enginetest.Commit(1), "main", "Ada", "Open the shop", secretYAML)
 	s.plant.Settle(nil)
-	s.shows("/environments/test?compare=production", "not there", "0 of 1 service runs")
+	s.shows("/environments/test?compare=production", "not there", "None of 1 service runs")
 	s.plant.Do(line.Promote{Version: andon.VersionRef{Service: "shop", Number: 1}, Stage: "certify"})
 	s.plant.Settle(nil)
 	s.plant.Push(enginetest.Commit(2), "main", "Ada", "Round the prices", secretYAML)
 	s.plant.Push(enginetest.Commit(3), "main", "Ada", "Round them up", secretYAML)
 	s.plant.Settle(nil)
 	body := s.shows("/environments/test?compare=production",
-		"0 of 1 service runs", "<code>$TOKEN</code> differs", "<code>$DEBUG</code> only in test", "in test:", "Round the prices", "Round them up",
+		"None of 1 service runs", "<code>$TOKEN</code> differs", "<code>$DEBUG</code> only in test", "in test:", "Round the prices", "Round them up",
 		"<code>instances</code> 2 → 1", enginetest.Digest(enginetest.Commit(3)).Short(), "strategy", "rolling", "blue-green",
 		"not", "Open the shop", "a-secret", "COLOUR")
 	if there, back := strings.Index(body, ">3</a>"), strings.Index(body, ">1</a>"); there < 0 || back < there {

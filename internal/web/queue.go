@@ -21,8 +21,9 @@ type queuePage struct {
 	Now    time.Time
 	State  string
 	Causes []cause
-	More   int // causes that are not shown
-	Held   int // things, of all causes
+	More   int          // causes that are not shown
+	Held   int          // things, of all causes
+	Idle   []andon.Cord // pulled, and nothing waits for them
 	Moving int
 }
 
@@ -71,7 +72,7 @@ func (p *pages) readQueue(ctx context.Context) (page queuePage, err error) {
 				page.Causes = append(page.Causes, causeOf(s, c))
 			}
 		}
-		page.Held = len(things)
+		page.Held, page.Idle = len(things), idle(s, causes)
 	})
 	for i, c := range page.Causes {
 		if err == nil {
@@ -81,10 +82,24 @@ func (p *pages) readQueue(ctx context.Context) (page queuePage, err error) {
 	return page, err
 }
 
+// idle returns the cords that hold nothing: what they would hold is not on its way.
+func idle(s *line.State, causes []line.Cause) (cords []andon.Cord) {
+	holding := map[string]bool{}
+	for _, c := range causes {
+		holding[c.On] = true
+	}
+	for _, c := range s.Cords {
+		if !holding[string(c.ID)] && len(cords) < mostCauses {
+			cords = append(cords, c.Cord)
+		}
+	}
+	return cords
+}
+
 func causeOf(s *line.State, c line.Cause) cause {
 	out := cause{Cause: c, Unblock: wayOut(s, c.Wait), More: max(0, len(c.Held)-mostHeld)}
 	for _, r := range c.Held[:min(len(c.Held), mostHeld)] {
-		h := held{Reason: r, Path: pathOf(r.Wait), Further: len(r.Because) > 0 || c.Kind == andon.WaitApproval || r.Reason != c.Reason}
+		h := held{Reason: r, Path: pathOf(r.Wait), Further: len(r.Because) > 0 || c.Kind != andon.WaitApproval && r.Reason != c.Reason}
 		if c.Kind == andon.WaitApproval {
 			h.Unblock = wayOut(s, r.Root())
 		}

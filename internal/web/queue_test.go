@@ -25,7 +25,7 @@ func TestQueue_SaysWhatAnEmptyOneMeans(t *testing.T) {
 func TestQueue_SaysWhoUnblocksWhatAndLeadsThere(t *testing.T) {
 	s := gated(t, 1)
 	s.has("/queue", "One thing waits", "Waits for a person", "Anybody who may promote it",
-		`href="/services/shop/versions/1/promote"`, "stage production begins when a person promotes shop 1 into it")
+		`href="/services/shop/versions/1/promote"`, "shop 1</a></strong>, production")
 	s.has("/services/shop/versions/1/promote", "Promote shop 1 into stage production") // where it leads
 	s.plant.Pass(time.Minute)
 	s.plant.Do(line.PullCord{Scope: andon.Scope{Kind: andon.ScopeService, Service: "shop"}, Reason: hostile})

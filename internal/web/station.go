@@ -139,7 +139,7 @@ func (st *station) visit(s *line.State, service *line.Service, waits []andon.Wai
 		switch {
 		case left.Outcome != andon.Succeeded:
 			look, words = "failed", string(left.Outcome)
-		case last.Maturity == andon.Quarantined:
+		case last.Maturity == andon.Quarantined && last.Stages[len(last.Stages)-1].Stage == st.Name:
 			look, words = "failed", "quarantined"
 		}
 		st.Visitors = append(st.Visitors, visitor{last.Ref.Number, last.Subject, look, words, left.Ended})

@@ -85,7 +85,7 @@ func New(config Config) http.Handler {
 
 func parse(names ...string) *template.Template {
 	functions := template.FuncMap{
-		"ago": ago, "took": took, "age": age, "past": past, "instant": instant, "span": metrics.Short, "percent": metrics.Percent, "stepname": stepName, "doing": stepWords, "clock": clock,
+		"ago": ago, "took": took, "age": age, "since": lasting, "past": past, "instant": instant, "span": metrics.Short, "percent": metrics.Percent, "stepname": stepName, "doing": stepWords, "clock": clock,
 		"spent":        func(from, to time.Time) string { return metrics.Short(to.Sub(from)) },
 		"milliseconds": func(n int64) string { return took(time.Duration(n) * time.Millisecond) },
 		"passed":       passed,
@@ -181,15 +181,23 @@ func marked(sentence string) template.HTML {
 
 // age writes since when something lasts, and past when something was, as elements that the browser
 // keeps up to date: "3 min" and "3 min ago". Without a script they stay times, of UTC.
-func age(since time.Time) template.HTML { return element(since, "") }
+func age(since time.Time) template.HTML { return element(since, "", "") }
 
-func past(at time.Time) template.HTML { return element(at, " ago") }
+func past(at time.Time) template.HTML { return element(at, "", " ago") }
 
-func element(t time.Time, suffix string) template.HTML {
+// lasting writes "since 2 Jan 15:04", which the script turns into "for 3 min".
+func lasting(at time.Time) template.HTML { return element(at, "for ", "") }
+
+// element writes a time, which the script turns into an age between lead and suffix.
+func element(t time.Time, lead, suffix string) template.HTML {
 	if t.IsZero() {
 		return ""
 	}
-	return template.HTML(`<time data-age="` + suffix + `" datetime="` + instant(t) + `">` + t.UTC().Format("2 Jan 15:04") + `</time>`) //nolint:gosec // numbers and names of months
+	written := t.UTC().Format("2 Jan 15:04")
+	if lead != "" {
+		lead, written = ` data-lead="`+lead+`"`, "since "+written
+	}
+	return template.HTML(`<time data-age="` + suffix + `"` + lead + ` datetime="` + instant(t) + `">` + written + `</time>`) //nolint:gosec // numbers and names of months
 }
 
 // instant writes a time for programs.

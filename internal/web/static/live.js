@@ -11,7 +11,7 @@
     for (const time of document.querySelectorAll("[data-age]")) {
       const seconds = Math.max(0, (Date.now() - Date.parse(time.getAttribute("datetime"))) / 1000);
       const [size, name] = units.find(([size]) => seconds >= 2 * size) || units[3];
-      const text = Math.floor(seconds / size) + " " + name + time.dataset.age;
+      const text = (time.dataset.lead || "") + Math.floor(seconds / size) + " " + name + time.dataset.age;
       if (time.textContent !== text) {
         if (time.localName === "time") time.title ||= time.textContent; // a picture tells it in another way
         time.textContent = text;
