@@ -228,11 +228,18 @@ func hostOf(a net.Addr) string {
 	return host
 }
 
+// longReading is how many events the history may be behind at a start before that is told: a few
+// seconds' worth.
+const longReading = 30_000
+
 // prepare makes the plant on its first start, brings the read models up to date, and lets what a
 // crash left between git and the journal agree.
 func (p *plant) prepare(ctx context.Context) (err error) {
 	if err := p.create(ctx); err != nil {
 		return err
+	}
+	if behind := p.engine.Head() - p.history.Position(); behind > longReading {
+		p.config.Log.Warn("the history is made anew from the journal: the plant answers when that is done; what is deployed goes on", "events", behind)
 	}
 	if err := p.history.CatchUp(ctx, p.journal); err != nil {
 		return err
