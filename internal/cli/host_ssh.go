@@ -41,7 +41,7 @@ var (
 
 // parseDistant reads ssh://[USER@]HOST[:PORT].
 func parseDistant(text string) (d distant, err error) {
-	bad := usage(fmt.Sprintf("%q is not a host to reach by SSH", printable(text)), "Write it as ssh://USER@HOST, or ssh://USER@HOST:PORT.")
+	bad := usage(fmt.Sprintf("%q is not a host to reach by SSH", printable(withoutPassword(text))), "Write it as ssh://USER@HOST, or ssh://USER@HOST:PORT.")
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "ssh" || (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "" {
 		return d, bad
@@ -57,6 +57,16 @@ func parseDistant(text string) (d distant, err error) {
 		return d, bad
 	}
 	return d, nil
+}
+
+// withoutPassword returns an address that may be wrong without the password that it may have.
+func withoutPassword(text string) string {
+	scheme, rest, _ := strings.Cut(text, "://")
+	at := strings.LastIndexByte(rest, '@')
+	if user, _, secret := strings.Cut(rest[:max(at, 0)], ":"); secret {
+		return scheme + "://" + user + rest[at:]
+	}
+	return text
 }
 
 // String returns the host as people type it after ssh.
@@ -124,14 +134,18 @@ func lastSentence(complaint string) (last string) {
 	return last
 }
 
-// A beginning keeps the first bytes of what is written to it.
-type beginning struct{ bytes.Buffer }
+// A beginning keeps the first bytes of what is written to it. It does not embed the buffer, whose
+// ReadFrom would take everything.
+type beginning struct{ kept bytes.Buffer }
 
 // Write implements io.Writer.
 func (b *beginning) Write(p []byte) (int, error) {
-	_, _ = b.Buffer.Write(p[:min(len(p), maxSaid-b.Len())])
+	_, _ = b.kept.Write(p[:min(len(p), maxSaid-b.kept.Len())]) // never fails
 	return len(p), nil
 }
+
+// String returns what was kept.
+func (b *beginning) String() string { return b.kept.String() }
 
 // lines is the input of a script: one value a line.
 func lines(values ...string) string { return strings.Join(values, "\n") + "\n" }

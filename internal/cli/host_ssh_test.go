@@ -19,6 +19,9 @@ func TestDistant_TakesNoAddressThatWouldBeAnOption(t *testing.T) {
 		"ssh://-oProxyCommand=x@web1":           {},
 		"ssh://-oProxyCommand=x":                {},
 		"ssh://root:secret@web1":                {},
+		"ssh://root:secret@web1/etc":            {},
+		"ssh://root:secret%zz@web1":             {},
+		"ssh://root:se@cret@web 1":              {},
 		"ssh://root@web1/etc":                   {},
 		"ssh://root@web1?x":                     {},
 		"ssh://root@web1:0":                     {},
@@ -37,7 +40,7 @@ func TestDistant_TakesNoAddressThatWouldBeAnOption(t *testing.T) {
 				t.Errorf("%s: %+v, %v", text, got, err)
 			}
 		}
-		if err != nil && strings.Contains(err.Error(), "secret") {
+		if err != nil && (strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "cret@")) {
 			t.Errorf("%s: the error shows the password: %v", text, err)
 		}
 	}
@@ -92,6 +95,15 @@ func TestInstallation_HasAUnitThatSystemdTakes(t *testing.T) {
 	}
 	if i.system.root = false; i.unit() != "" {
 		t.Error("without root it has a unit")
+	}
+}
+
+func TestBeginning_KeepsNoMoreThanItsBound(t *testing.T) {
+	said := &beginning{}
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", "head -c 100000 /dev/zero")
+	cmd.Stdout = said
+	if err := cmd.Run(); err != nil || len(said.String()) != maxSaid {
+		t.Errorf("%d bytes were kept, %v", len(said.String()), err)
 	}
 }
 
