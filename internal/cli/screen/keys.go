@@ -31,39 +31,49 @@ var sequences = []struct {
 	{"\x03", KeyQuit}, {"\x04", KeyQuit}, {"\x1c", KeyQuit}, {"\x1a", KeySuspend},
 }
 
-// parseKeys returns the keys that the bytes of one read are. Sequences that nobody knows are
-// passed over as a whole.
-func parseKeys(in string) (keys []Key) {
+// longestSequence bounds the bytes of an escape sequence whose end is waited for.
+const longestSequence = 32
+
+// parseKeys returns the keys that bytes are, and what of them is the beginning of an escape sequence:
+// over a network, its end may come later. Sequences that nobody knows are passed over as a whole.
+func parseKeys(in string) (keys []Key, rest string) {
 next:
 	for len(in) > 0 {
 		for _, s := range sequences {
-			if rest, ok := strings.CutPrefix(in, s.bytes); ok {
-				keys, in = append(keys, s.key), rest
+			if after, ok := strings.CutPrefix(in, s.bytes); ok {
+				keys, in = append(keys, s.key), after
 				continue next
 			}
 		}
 		switch {
 		case in[0] == escape:
-			in = afterSequence(in)
-		case in[0] > ' ' && in[0] < 0x7f, in[0] == ' ':
+			after, whole := afterSequence(in)
+			if !whole && len(in) <= longestSequence {
+				return keys, in
+			}
+			in = after
+		case in[0] >= ' ' && in[0] < 0x7f:
 			keys, in = append(keys, Key(in[:1])), in[1:]
 		default:
 			in = in[1:]
 		}
 	}
-	return keys
+	return keys, ""
 }
 
 // afterSequence returns what follows the escape sequence that in begins with (ECMA-48: parameters,
-// then one final byte from @ to ~).
-func afterSequence(in string) string {
-	if len(in) < 2 || in[1] != '[' && in[1] != 'O' {
-		return in[1:]
+// then one final byte from @ to ~); false: it has not come to its end.
+func afterSequence(in string) (after string, whole bool) {
+	if len(in) < 2 {
+		return "", false
+	}
+	if in[1] != '[' && in[1] != 'O' {
+		return in[1:], true
 	}
 	for i := 2; i < len(in); i++ {
 		if in[i] >= '@' && in[i] <= '~' {
-			return in[i+1:]
+			return in[i+1:], true
 		}
 	}
-	return ""
+	return "", false
 }

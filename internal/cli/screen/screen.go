@@ -171,7 +171,7 @@ func (s *Screen) release() error {
 
 // read passes keys on until the other end of wake is closed.
 func (s *Screen) read(ctx context.Context, wake *os.File) {
-	buffer := make([]byte, 256)
+	buffer, begun := make([]byte, 256), ""
 	for ready(s.in, wake) && ctx.Err() == nil {
 		n, err := unix.Read(int(s.in.Fd()), buffer)
 		if errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN) {
@@ -180,7 +180,9 @@ func (s *Screen) read(ctx context.Context, wake *os.File) {
 		if err != nil || n <= 0 {
 			return // the terminal is gone; SIGHUP says so to the program
 		}
-		for _, key := range parseKeys(string(buffer[:n])) {
+		var keys []Key
+		keys, begun = parseKeys(begun + string(buffer[:n]))
+		for _, key := range keys {
 			if key == KeySuspend {
 				_ = unix.Kill(unix.Getpid(), unix.SIGTSTP) // as the terminal does when it is not taken
 				continue

@@ -42,8 +42,16 @@ func TestParseKeys(t *testing.T) {
 		"\x03": {KeyQuit}, "\x1a": {KeySuspend}, " G": {" ", "G"},
 		"\x1b[1;5Aq": {"q"}, "\x1b[200": nil, "\x1b": nil, "\r\x00é": nil,
 	} {
-		if got := parseKeys(in); !slices.Equal(got, want) {
+		if got, _ := parseKeys(in); !slices.Equal(got, want) {
 			t.Errorf("%q is %v, not %v", in, got, want)
+		}
+		// The same keys come however the bytes are cut.
+		for cut := range len(in) {
+			first, rest := parseKeys(in[:cut])
+			second, _ := parseKeys(rest + in[cut:])
+			if got := append(first, second...); !slices.Equal(got, want) {
+				t.Errorf("%q and then %q are %v, not %v", in[:cut], in[cut:], got, want)
+			}
 		}
 	}
 }
@@ -51,8 +59,8 @@ func TestParseKeys(t *testing.T) {
 func FuzzParseKeys(f *testing.F) {
 	f.Add("\x1b[A\x1b[1;2~q")
 	f.Fuzz(func(t *testing.T, in string) {
-		if keys := parseKeys(in); len(keys) > len(in) {
-			t.Errorf("%q are %d keys", in, len(keys))
+		if keys, rest := parseKeys(in); len(keys) > len(in) || len(rest) > longestSequence || !strings.HasSuffix(in, rest) {
+			t.Errorf("%q are %d keys, and %q", in, len(keys), rest)
 		}
 	})
 }
