@@ -16,6 +16,10 @@ const (
 	handshake = 0x16
 	// mostUnsorted bounds the connections that have not said anything yet.
 	mostUnsorted = 4096
+	// firstPause is how long the port waits to take connections again when it could not for lack of
+	// files, and longestPause how long at most: each wait is twice as long as the one before.
+	firstPause   = 5 * time.Millisecond
+	longestPause = time.Second
 )
 
 // A port takes connections of two kinds at one address: in the clear, as people and the agent of
@@ -51,21 +55,24 @@ func (p *port) Accept() (net.Conn, error) {
 func (p *port) run(ctx context.Context) {
 	var sorting sync.WaitGroup
 	free := make(chan struct{}, mostUnsorted)
-	for p.err == nil {
+	for pause := firstPause; p.err == nil; {
 		free <- struct{}{}
 		conn, err := p.Listener.Accept()
-		if err != nil {
-			if temporary(err) && ctx.Err() == nil {
-				<-free
-				continue
-			}
+		switch {
+		case err == nil:
+			pause = firstPause
+			p.note(conn)
+			sorting.Go(func() {
+				defer func() { <-free }()
+				p.sort(ctx, conn)
+			})
+		case temporary(err) && ctx.Err() == nil:
+			<-free
+			sleepUntil(ctx, time.Now().Add(pause))
+			pause = min(2*pause, longestPause)
+		default:
 			p.err = err
-			break
 		}
-		sorting.Go(func() {
-			defer func() { <-free }()
-			p.sort(ctx, conn)
-		})
 	}
 	close(p.ended)
 	p.mu.Lock()
@@ -83,11 +90,15 @@ func temporary(err error) bool {
 	return ok && e.Temporary() //nolint:staticcheck // what net/http asks as well
 }
 
+// note keeps in mind that a connection has not said anything yet.
+func (p *port) note(conn net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unsorted[conn] = true
+}
+
 // sort reads the first byte of a connection and hands it on as what it is.
 func (p *port) sort(ctx context.Context, conn net.Conn) {
-	p.mu.Lock()
-	p.unsorted[conn] = true
-	p.mu.Unlock()
 	begun := &begunConn{Conn: conn}
 	err := conn.SetReadDeadline(time.Now().Add(headerTimeout))
 	if err == nil {

@@ -9,7 +9,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/andon-cd/andon/internal/ca"
@@ -141,4 +144,28 @@ func TestPort_ReadsOnWhereItsFirstByteWas(t *testing.T) {
 		}
 		answer.Body.Close()
 	}
+}
+
+// A fullListener has no files left for connections.
+type fullListener struct {
+	net.Listener
+	most int // times that it is asked before it is closed
+}
+
+func (l *fullListener) Accept() (net.Conn, error) {
+	if l.most--; l.most < 0 {
+		return nil, net.ErrClosed
+	}
+	return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+}
+
+func TestPort_WaitsWhileThereAreNoFilesForConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPort(&fullListener{most: 100}, nil)
+		began := time.Now()
+		p.run(t.Context())
+		if took := time.Since(began); took < time.Minute {
+			t.Errorf("it asked 100 times in %s", took)
+		}
+	})
 }
