@@ -93,14 +93,22 @@ func renewOnce(ctx context.Context, id *ca.Identity, plant *agent.Client) error 
 	return nil
 }
 
+// longestSleep is how long nobody looks at the clock: timers stand still while a machine sleeps.
+const longestSleep = time.Hour
+
 // sleepUntil returns false when ctx ends first.
 func sleepUntil(ctx context.Context, when time.Time) bool {
-	timer := time.NewTimer(time.Until(when))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+	for {
+		left := time.Until(when)
+		timer := time.NewTimer(min(left, longestSleep))
+		select {
+		case <-timer.C:
+			if left <= longestSleep {
+				return true
+			}
+		case <-ctx.Done():
+			timer.Stop()
+			return false
+		}
 	}
 }
