@@ -84,9 +84,9 @@ func (st *stream) load(create bool) error {
 	if err != nil {
 		return err
 	}
-	err = st.measure(data)
-	if err != nil {
-		return errors.Join(storageError("open", st.name, err), data.Close())
+	st.index = &index{root: st.root, path: st.name + indexSuffix}
+	if err := st.measure(data); err != nil {
+		return errors.Join(storageError("open", st.name, err), data.Close(), st.index.close())
 	}
 	st.data, st.finished = data, finished
 	return nil
@@ -119,12 +119,11 @@ func (st *stream) measure(data *os.File) error {
 	if err != nil {
 		return err
 	}
-	st.index = &index{root: st.root, path: st.name + indexSuffix}
 	last, err := st.index.repair(fi.Size())
 	if err != nil {
 		return err
 	}
-	st.size, st.newlines, st.partial = last.offset, last.line, false
+	st.size, st.newlines, st.partial, st.head = last.offset, last.line, false, nil
 	at := fi.ModTime()
 	if st.index.marks > 0 {
 		at = time.UnixMilli(last.at) // what came in later would have a mark
