@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/andon-cd/andon/api"
 	"github.com/andon-cd/andon/internal/andon"
@@ -129,13 +128,12 @@ func (a *API) objection(ctx context.Context, wanted []andon.Environment) (*api.E
 type followEstateCommand struct{ Body api.FollowEstate }
 
 func (a *API) followEstate(ctx context.Context, c *followEstateCommand) (api.Done, error) {
-	source := andon.Source{URL: strings.TrimSpace(c.Body.Repository), Trunk: c.Body.Branch}
+	source, err := sourceOf(c.Body.Repository, c.Body.Branch)
+	if err != nil {
+		return api.Done{}, err
+	}
 	if source.URL == "" {
 		return api.Done{}, andon.Errorf(andon.KindInvalid, "a repository to follow is missing")
-	}
-	if strings.HasPrefix(source.URL, "http") && vcs.Redacted(source.URL) != source.URL {
-		return api.Done{}, andon.Errorf(andon.KindInvalid, "the address of the repository has a user or a password in it").
-			WithHint("give them beside it, so that they are kept as secrets")
 	}
 	credential, err := credentialOf(c.Body.Credential)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/andon-cd/andon/internal/engine"
 	"github.com/andon-cd/andon/internal/line"
 	"github.com/andon-cd/andon/internal/secret"
+	"github.com/andon-cd/andon/internal/vcs"
 )
 
 // writes adds the routes that command.
@@ -67,7 +68,10 @@ func (a *API) addService(ctx context.Context, c *addServiceCommand) (api.Done, e
 		return api.Done{}, andon.Errorf(andon.KindInvalid, "no service can be called %s: that is the repository of the estate", name).
 			WithHint("choose another name")
 	}
-	source := andon.Source{URL: strings.TrimSpace(c.Body.Repository), Trunk: c.Body.Trunk}
+	source, err := sourceOf(c.Body.Repository, c.Body.Trunk)
+	if err != nil {
+		return api.Done{}, err
+	}
 	credential, err := credentialOf(c.Body.Credential)
 	if err != nil {
 		return api.Done{}, err
@@ -96,6 +100,17 @@ func (a *API) addService(ctx context.Context, c *addServiceCommand) (api.Done, e
 	}
 	d.Service = string(name)
 	return d, nil
+}
+
+// sourceOf returns the repository that an address names. Whoever reads the journal reads that, so
+// there must be no secret in it.
+func sourceOf(address, trunk string) (andon.Source, error) {
+	source := andon.Source{URL: strings.TrimSpace(address), Trunk: trunk}
+	if vcs.HoldsSecret(source.URL) {
+		return andon.Source{}, andon.Errorf(andon.KindInvalid, "the address of the repository has a user or a password in it").
+			WithHint("give them beside it, so that they are kept as secrets")
+	}
+	return source, nil
 }
 
 func credentialOf(c *api.Credential) (secret.Credential, error) {

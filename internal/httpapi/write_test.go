@@ -56,8 +56,11 @@ func TestAddService_RefusesBadInput(t *testing.T) {
 	for name, add := range map[string]api.AddService{
 		"a name":          {Service: "No Name"},
 		"two credentials": {Service: "cart", Repository: "x", Credential: &api.Credential{Token: "t", SSHKey: "k"}},
+		"a password":      {Service: "cart", Repository: "https://ada:secret@git.example/cart.git"},
+		"a token":         {Service: "cart", Repository: "HTTPS://secret@git.example/cart.git"},
+		"that of ssh":     {Service: "cart", Repository: "ssh://git:secret@git.example/cart.git"},
 	} {
-		if _, err := p.client.AddService(t.Context(), add); kindOf(err) != api.KindInvalid {
+		if _, err := p.client.AddService(t.Context(), add); kindOf(err) != api.KindInvalid || strings.Contains(err.Error(), "secret@") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -62,6 +62,15 @@ func CheckURL(address string) error {
 	}
 }
 
+// HoldsSecret reports whether an address has what must be kept apart from it: a password, or over
+// http a user, which is a token as often as not.
+func HoldsSecret(address string) bool {
+	scheme, rest, _ := strings.Cut(address, "://")
+	authority, _, _ := strings.Cut(rest, "/")
+	at := strings.LastIndexByte(authority, '@')
+	return at >= 0 && (strings.HasPrefix(strings.ToLower(scheme), "http") || strings.Contains(authority[:at], ":"))
+}
+
 // Redacted returns the address without the user and password that it may carry.
 func Redacted(address string) string {
 	scheme, rest, ok := strings.Cut(address, "://")

@@ -247,3 +247,14 @@ func TestRedacted_HasNoUserAndPassword(t *testing.T) {
 		}
 	}
 }
+
+func TestHoldsSecret_TellsUsersFromPasswords(t *testing.T) {
+	for address, want := range map[string]bool{
+		"https://u:p@example.com/x": true, "https://t@example.com": true, "HTTP://t@example.com/x": true, "ssh://git:p@example.com/x": true,
+		"https://example.com/@x": false, "ssh://git@example.com:22/x": false, "git@example.com:x": false, "/srv/a:b@c": false, "": false,
+	} {
+		if got := vcs.HoldsSecret(address); got != want {
+			t.Errorf("HoldsSecret(%q) = %v", address, got)
+		}
+	}
+}
