@@ -63,6 +63,39 @@ func TestRollouts_GoesBackTwice(t *testing.T) {
 	}
 }
 
+// TestRollouts_RecoverFromAllThatFailed: two needed somebody's attention one after the other, and a
+// rollback away from what was live before them failed, until another version repaired everything.
+func TestRollouts_RecoverFromAllThatFailed(t *testing.T) {
+	got := Rollouts([]Deployed{
+		deployed(1, andon.DeployForward, andon.Succeeded, 0, 10),
+		deployed(2, andon.DeployForward, andon.Succeeded, 10, 20),
+		deployed(3, andon.DeployForward, andon.NeedsAttention, 30, 40),
+		deployed(4, andon.DeployForward, andon.NeedsAttention, 50, 60),
+		deployed(1, andon.DeployRollback, andon.Failed, 70, 75),
+		deployed(5, andon.DeployForward, andon.Succeeded, 80, 90),
+	})
+	for i, want := range []time.Duration{0, 70 * time.Minute, 60 * time.Minute, 40 * time.Minute, 0} {
+		if took, ok := got[i].Recovery(); took != want || ok != (want > 0) {
+			t.Errorf("production recovered from version %d in %s, %v, not %s", got[i].Version, took, ok, want)
+		}
+	}
+}
+
+// TestRollouts_RecoverOnce: a rollout that was rolled back from, then back to, and from once more
+// was recovered from when it first was.
+func TestRollouts_RecoverOnce(t *testing.T) {
+	got := Rollouts([]Deployed{
+		deployed(1, andon.DeployForward, andon.Succeeded, 0, 10),
+		deployed(2, andon.DeployForward, andon.Succeeded, 10, 20),
+		deployed(1, andon.DeployRollback, andon.Succeeded, 30, 35),
+		deployed(2, andon.DeployRollback, andon.Succeeded, 40, 45),
+		deployed(1, andon.DeployRollback, andon.Succeeded, 500, 505),
+	})
+	if took, ok := got[1].Recovery(); took != 15*time.Minute || !ok {
+		t.Errorf("production recovered in %s, %v", took, ok)
+	}
+}
+
 func TestMeasuresOf_IsTheArithmeticOfItsFacts(t *testing.T) {
 	day := func(n int) time.Time { return start.AddDate(0, 0, n) }
 	live := func(n int) Rollout { return Rollout{Deployed: Deployed{Outcome: andon.Succeeded, Ended: day(n)}} }

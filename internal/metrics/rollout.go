@@ -45,7 +45,7 @@ func (r *Rollout) Recovery() (time.Duration, bool) {
 // Rollouts reads what became of the deployments of one service to production, given in the order
 // in which they ended.
 func Rollouts(all []Deployed) []Rollout {
-	h := story{live: none, broken: none, newest: map[andon.VersionNumber]int{}}
+	h := story{live: none, newest: map[andon.VersionNumber]int{}}
 	for _, d := range all {
 		if d.Kind == andon.DeployRollback {
 			h.rolledBack(d)
@@ -61,7 +61,7 @@ type story struct {
 	rollouts []Rollout
 	newest   map[andon.VersionNumber]int // the last rollout of a version that became live
 	live     int                         // the rollout that is live
-	broken   int                         // the one that production has not recovered from
+	broken   []int                       // those that production has not recovered from
 	repair   bool                        // the next rollout that succeeds is the repair of one that failed
 }
 
@@ -77,7 +77,7 @@ func (h *story) rolledOut(d Deployed) {
 		h.rollouts[this].Rework, h.repair = h.repair, false
 		h.live, h.newest[d.Version] = this, this
 	case andon.NeedsAttention:
-		h.broken, h.repair = this, true
+		h.broken, h.repair = append(h.broken, this), true
 	default: // what was live before is live again
 		h.rollouts[this].Recovered, h.repair = d.Ended, true
 	}
@@ -88,7 +88,7 @@ func (h *story) rolledOut(d Deployed) {
 func (h *story) rolledBack(d Deployed) {
 	if h.live != none && h.rollouts[h.live].Version != d.Version {
 		h.rollouts[h.live].Failed, h.repair = true, true
-		h.broken = h.live
+		h.broken = append(h.broken, h.live)
 	}
 	if d.Outcome != andon.Succeeded {
 		return
@@ -100,9 +100,13 @@ func (h *story) rolledBack(d Deployed) {
 	}
 }
 
+// recover notes that production is well again. A rollout that was recovered from before, and was
+// made live once more since, keeps its first recovery.
 func (h *story) recover(at time.Time) {
-	if h.broken != none {
-		h.rollouts[h.broken].Recovered = at
-		h.broken = none
+	for _, i := range h.broken {
+		if h.rollouts[i].Recovered.IsZero() {
+			h.rollouts[i].Recovered = at
+		}
 	}
+	h.broken = h.broken[:0]
 }
