@@ -287,9 +287,13 @@ const enoughDeployments = 5
 // countRollbacks counts rollbacks. That there was none is no lack of records.
 func countRollbacks(r *Records) tally {
 	var t tally
+	live := 0
 	for i := range r.Deliveries {
 		d := &r.Deliveries[i]
 		if d.Kind != andon.DeployRollback {
+			if d.Outcome == andon.Succeeded {
+				live++
+			}
 			continue
 		}
 		t.of++
@@ -299,10 +303,10 @@ func countRollbacks(r *Records) tally {
 			t.exceptions = append(t.exceptions, d.Deployment)
 		}
 	}
-	t.never = t.of == 0 && len(r.Deliveries) >= enoughDeployments
+	t.never = t.of == 0 && live >= enoughDeployments
 	t.evidence = fmt.Sprintf("%d of %s went well", t.kept, many(t.of, "rollback"))
 	if t.of == 0 {
-		t.evidence = fmt.Sprintf("none in %s", many(len(r.Deliveries), "deployment"))
+		t.evidence = fmt.Sprintf("none in %s", many(live, "deployment"))
 	}
 	return t
 }

@@ -127,6 +127,22 @@ func TestJudge_FindsWhatIsNotFollowed(t *testing.T) {
 	}
 }
 
+func TestJudge_ExpectsNoRollbackOfDeploymentsThatNeverBecameLive(t *testing.T) {
+	r := Records{Facts: Facts{Period: fourWeeks()}}
+	for n := range 9 {
+		d := delivered(n+1, start.Add(time.Duration(n)*day))
+		if n > 3 {
+			d.Outcome = andon.Failed
+		}
+		r.Deliveries = append(r.Deliveries, d)
+	}
+	for _, j := range Judge(r) {
+		if j.Name == "rollback-practised" && (j.Level != Unknown || j.Evidence != "none in 4 deployments") {
+			t.Errorf("going back is %s: %s", j.Level, j.Evidence)
+		}
+	}
+}
+
 func TestJudge_NamesTheNewestExceptions(t *testing.T) {
 	r := exemplary()
 	for i := range r.Deliveries {
