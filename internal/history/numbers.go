@@ -141,7 +141,9 @@ func (n *numbers) bound(count int, at func(i int) time.Time) {
 
 // forget drops everything that ended before a time. What still counts later stays.
 func (n *numbers) forget(before time.Time) {
-	n.floor = before
+	if before.After(n.floor) { // stops are told by when they began, which may be long ago
+		n.floor = before
+	}
 	p := Period{Span: metrics.Span{From: before, To: time.Unix(0, math.MaxInt64)}}
 	n.changes.Forget(before)
 	n.rollouts = slices.Clone(between(n.rollouts, p, when))

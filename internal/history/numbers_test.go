@@ -150,6 +150,35 @@ func TestNumbers_SayTheSameAsTheTables(t *testing.T) {
 	}
 }
 
+// TestNumbers_NeverClaimWhatTheyDropped: cords that were pulled long ago and hang still are told by
+// when they were pulled.
+func TestNumbers_NeverClaimWhatTheyDropped(t *testing.T) {
+	t.Parallel()
+	n, at := newNumbers(4), time.Date(2026, 1, 5, 8, 0, 0, 0, time.UTC)
+	for i := range 6 {
+		n.addEnd(stageEnd{at: nanos(at.Add(time.Duration(i) * time.Hour))})
+	}
+	floor := n.floor
+	for i := range 5 {
+		n.addStop(stopped{cord: andon.CordID(rune('a' + i)), Stop: metrics.Stop{Span: metrics.Span{From: at.Add(-time.Duration(10-i) * time.Hour)}}})
+	}
+	if floor.IsZero() || n.covers(Period{Span: metrics.Span{From: floor.Add(-1)}}) {
+		t.Errorf("the numbers go back to %s, and ends before %s were dropped", n.floor, floor)
+	}
+}
+
+// TestTotals_AddUpTheLeadTimesOfManyYears: a time.Duration ends at 292.
+func TestTotals_AddUpTheLeadTimesOfManyYears(t *testing.T) {
+	t.Parallel()
+	sum, year := newTotals(), 365*24*time.Hour
+	for range 1000 {
+		sum.addLead(year)
+	}
+	if got := sum.leads.Sum.Seconds(); got != 1000*year.Seconds() {
+		t.Errorf("the sum is %v s", got)
+	}
+}
+
 // BenchmarkNumbers is what figures of a month cost, and what they take of memory.
 func BenchmarkNumbers(b *testing.B) {
 	n := newNumbers(mostNumbers)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/metrics"
 )
 
 // Totals are what was counted since the journal began. They only ever rise.
@@ -36,7 +37,7 @@ type RequestTotal struct {
 type LeadTotal struct {
 	Buckets [len(leadBounds)]int64 // how many were at most as long as LeadBounds says
 	Count   int64
-	Sum     time.Duration
+	Sum     metrics.Sum
 }
 
 // leadBounds are the upper bounds of the buckets of lead times.
@@ -80,7 +81,7 @@ func (t *totals) addLead(lead time.Duration) {
 		}
 	}
 	t.leads.Count++
-	t.leads.Sum += lead
+	t.leads.Sum.Add(lead)
 }
 
 // ended counts a deployment that ended.

@@ -45,8 +45,8 @@ type Flow struct {
 	Lead    time.Duration // median
 	Work    time.Duration // median
 	Steps   []Step        // in the order in which changes come through them
-	total   time.Duration // of the lead times
-	work    time.Duration // of the work
+	total   Sum           // of the lead times
+	work    Sum           // of the work
 }
 
 // A Step is a part of the value stream: a stage with what comes before it, or, with an empty
@@ -63,7 +63,7 @@ type Part struct {
 	Cause   Cause
 	Changes int           // that had any of it
 	Median  time.Duration // of all changes, those that had none of it too
-	Total   time.Duration
+	Total   Sum
 	Share   float64 // of all the lead times: 0 to 1
 }
 
@@ -75,11 +75,11 @@ func FlowOf(changes []Change, passes map[andon.StageName]Pass) Flow {
 	for i := range changes {
 		s.Add(changes[i].VersionRef, changes[i].Delivered, changes[i].Portions())
 	}
-	sum := s.summing(len(changes))
+	all := make([]*stream, 0, len(changes))
 	for i := range s.streams {
-		sum.add(&s, &s.streams[i])
+		all = append(all, &s.streams[i])
 	}
-	return sum.flow(&s, passes)
+	return s.flow(all, passes)
 }
 
 // ranked returns the stages in the order of their ranks; the time between versions comes last.
@@ -100,20 +100,15 @@ func ranked(rank map[andon.StageName]int) []andon.StageName {
 // part adds up one part of the streams, of the times of those changes that had any of it.
 func (f *Flow) part(cause Cause, times []time.Duration) (p Part, some bool) {
 	p = Part{Cause: cause, Changes: len(times), Total: total(times), Median: medianWith(times, f.Changes-len(times))}
-	if f.total > 0 {
-		p.Share = float64(p.Total) / float64(f.total)
-	}
-	return p, p.Total > 0
+	p.Share = p.Total.share(f.total)
+	return p, p.Total != Sum{}
 }
 
 // Efficiency returns the flow efficiency: the share of the lead times in which somebody worked on
 // the change, 0 to 1; false without any lead time. (Martin and Osterling, Value Stream Mapping,
 // 2013: process time over lead time, there "activity ratio".)
 func (f *Flow) Efficiency() (float64, bool) {
-	if f.total <= 0 {
-		return 0, false
-	}
-	return float64(f.work) / float64(f.total), true
+	return f.work.share(f.total), f.total != Sum{}
 }
 
 // CompleteAndAccurate returns the share of versions that leave a stage well by their first run of
@@ -132,10 +127,10 @@ func (f *Flow) Bottleneck() (Step, Part, bool) {
 	var most Part
 	for _, s := range f.Steps {
 		for _, p := range append([]Part{s.Work}, s.Waits...) {
-			if p.Total > most.Total {
+			if p.Total.Compare(most.Total) > 0 {
 				step, most = s, p
 			}
 		}
 	}
-	return step, most, most.Total > 0
+	return step, most, most.Total != Sum{}
 }

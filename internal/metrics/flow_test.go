@@ -48,8 +48,8 @@ func TestFlowOf_IsTheArithmeticOfItsChanges(t *testing.T) {
 	var got []row
 	for _, s := range f.Steps {
 		for _, p := range append([]Part{s.Work}, s.Waits...) {
-			got = append(got, row{s.Stage, p.Cause, p.Changes, p.Median, p.Total})
-			if share := p.Total.Minutes() / 180; p.Share != share {
+			got = append(got, row{s.Stage, p.Cause, p.Changes, p.Median, time.Duration(p.Total.Milliseconds()) * time.Millisecond})
+			if share := p.Total.Seconds() / 60 / 180; p.Share != share {
 				t.Errorf("%s %s has a share of %v, not %v", s.Stage, p.Cause, p.Share, share)
 			}
 		}

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -76,7 +77,7 @@ type Measures struct {
 	CommitStage   time.Duration // the median
 	CommitStages  int           // of which
 	WithinBudget  float64       // share of them
-	StoodStill    time.Duration // lines stood, added up
+	StoodStill    time.Duration // lines stood, added up; 292 years at most
 	StoodStillFor map[StopCause]time.Duration
 }
 
@@ -87,12 +88,15 @@ func MeasuresOf(f Facts) Measures {
 	m.promises(f)
 	for _, s := range f.Stops {
 		if part, ok := s.Within(f.Period); ok {
-			m.StoodStill += part.Took()
-			m.StoodStillFor[s.Cause] += part.Took()
+			m.StoodStill = plus(m.StoodStill, part.Took())
+			m.StoodStillFor[s.Cause] = plus(m.StoodStillFor[s.Cause], part.Took())
 		}
 	}
 	return m
 }
+
+// plus adds times that are not negative, as far as a time.Duration goes.
+func plus(a, b time.Duration) time.Duration { return a + min(b, math.MaxInt64-a) }
 
 func (m *Measures) deployments(f Facts) {
 	var recoveries []time.Duration

@@ -197,40 +197,60 @@ func (s *Streams) Newest(p Span, service andon.ServiceName, n int) (all []andon.
 // Flow adds up the changes that were delivered in a span, the newest of them, at most n, and
 // returns besides how many there were. For passes see FlowOf.
 func (s *Streams) Flow(p Span, service andon.ServiceName, n int, passes map[andon.StageName]Pass) (f Flow, all int) {
-	sum := s.summing(min(n, s.expect(p, service)))
+	newest := make([]*stream, 0, min(n, s.expect(p, service)))
 	s.in(p, service, func(c *stream) bool {
 		if all++; all <= n {
-			sum.add(s, c)
+			newest = append(newest, c)
 		}
 		return true
 	})
-	return sum.flow(s, passes), all
+	return s.flow(newest, passes), all
+}
+
+// flow adds up streams.
+func (s *Streams) flow(streams []*stream, passes map[andon.StageName]Pass) Flow {
+	sum := s.summing(streams)
+	for _, c := range streams {
+		sum.add(s, c)
+	}
+	return sum.flow(s, passes)
 }
 
 // summing adds up streams.
 type summing struct {
 	leads, works []time.Duration
 	parts        [][]time.Duration // by the number of the part, of the changes that had any of it
-	shapes       []bool            // that the streams have
+	shapes       []int             // how many of the streams have each
 }
 
-// summing begins to add up n streams.
-func (s *Streams) summing(n int) summing {
-	return summing{
-		leads: make([]time.Duration, 0, n), works: make([]time.Duration, 0, n),
-		parts: make([][]time.Duration, len(s.parts.all)), shapes: make([]bool, len(s.shapes)),
+// summing begins to add up streams, with as much room for each part as they have of it.
+func (s *Streams) summing(streams []*stream) summing {
+	sum := summing{
+		leads: make([]time.Duration, 0, len(streams)), works: make([]time.Duration, 0, len(streams)),
+		parts: make([][]time.Duration, len(s.parts.all)), shapes: make([]int, len(s.shapes)),
 	}
+	for _, c := range streams {
+		sum.shapes[c.shape]++
+	}
+	room := make([]int, len(s.parts.all))
+	for shape, n := range sum.shapes {
+		for _, part := range s.shapes[shape].parts {
+			room[part] += n
+		}
+	}
+	for part, n := range room {
+		if n > 0 {
+			sum.parts[part] = make([]time.Duration, 0, n)
+		}
+	}
+	return sum
 }
 
 func (sum *summing) add(s *Streams, c *stream) {
 	work := int64(0)
-	sum.shapes[c.shape] = true
 	sh := &s.shapes[c.shape]
 	for i, took := range s.portions(c) {
 		part := sh.parts[i]
-		if sum.parts[part] == nil {
-			sum.parts[part] = make([]time.Duration, 0, cap(sum.leads))
-		}
 		sum.parts[part] = append(sum.parts[part], time.Duration(took))
 		if sh.work[i] {
 			work += took
@@ -242,8 +262,8 @@ func (sum *summing) add(s *Streams, c *stream) {
 // rank returns after how many others the changes first come to each stage, at most.
 func (sum *summing) rank(s *Streams) map[andon.StageName]int {
 	rank := make(map[andon.StageName]int)
-	for i, used := range sum.shapes {
-		if !used {
+	for i, n := range sum.shapes {
+		if n == 0 {
 			continue
 		}
 		var seen []andon.StageName
@@ -279,15 +299,8 @@ func (sum *summing) flow(s *Streams, passes map[andon.StageName]Pass) Flow {
 				s.Waits = append(s.Waits, p)
 			}
 		}
-		slices.SortStableFunc(s.Waits, func(a, b Part) int { return cmp.Compare(b.Total, a.Total) })
+		slices.SortStableFunc(s.Waits, func(a, b Part) int { return b.Total.Compare(a.Total) })
 		f.Steps = append(f.Steps, s)
 	}
 	return f
-}
-
-func total(times []time.Duration) (sum time.Duration) {
-	for _, t := range times {
-		sum += t
-	}
-	return sum
 }

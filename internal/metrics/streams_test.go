@@ -3,6 +3,7 @@ package metrics
 import (
 	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -79,4 +80,28 @@ func TestStreams_FlowAsTheirChangesDo(t *testing.T) {
 			t.Fatalf("%d newest, %d lead times of %d", len(newest), len(s.Leads(p, service)), len(want))
 		}
 	})
+}
+
+// TestStreams_TakeRoomForWhatThereIs: the stages of one service are not those of another, so most
+// changes have nothing of most parts.
+func TestStreams_TakeRoomForWhatThereIs(t *testing.T) {
+	var s Streams
+	var all []*stream
+	for n := range 1000 {
+		stage := andon.StageName("stage-" + strconv.Itoa(n))
+		s.Add(andon.VersionRef{Service: "shop", Number: andon.VersionNumber(n)}, minute(n), []Portion{{Stage: stage, Took: 1}, {Stage: stage, Cause: Lock, Took: 1}})
+	}
+	for i := range s.streams {
+		all = append(all, &s.streams[i])
+	}
+	room, sum := 0, s.summing(all)
+	for _, c := range all {
+		sum.add(&s, c)
+	}
+	for _, times := range sum.parts {
+		room += cap(times)
+	}
+	if room != 2*len(all) {
+		t.Errorf("there is room for %d portions of %d", room, 2*len(all))
+	}
 }
