@@ -35,9 +35,13 @@ func (p Push) decide(d *decision) error {
 		return nil
 	}
 	ref := andon.VersionRef{Service: p.Service, Number: svc.Newest + 1}
+	committed := p.Committed.UTC().Round(0)
+	if committed.IsZero() {
+		committed = d.now // the commit does not say when: no later than its push
+	}
 	d.emit(andon.VersionCreated{
 		Version: ref, Commit: p.Commit, Parent: p.Parent, Branch: p.Branch, Trunk: trunk, Author: p.Author,
-		Subject: p.Subject, Tickets: p.Tickets, Committed: p.Committed.UTC().Round(0), Pipeline: p.Pipeline, Problem: p.Problem,
+		Subject: p.Subject, Tickets: p.Tickets, Committed: committed, Pipeline: p.Pipeline, Problem: p.Problem,
 	})
 	if p.Problem != nil {
 		v := d.s.version(ref)

@@ -69,7 +69,7 @@ type Course struct {
 }
 
 // Trace divides the time from a change's commit, or from its push if that is earlier by the
-// clocks, to its delivery. The legs follow each other without a gap, so that their sum is the lead
+// clocks or the commit tells no time, to its delivery. The legs follow each other without a gap, so that their sum is the lead
 // time. While the version that carries the change is on its way, they are that version's; when it
 // ended short of production, the version that superseded it carries the change on, or else the
 // next one that was or came on its way. A course without ways has no legs.
@@ -77,7 +77,10 @@ func Trace(c Course) []Leg {
 	if len(c.Ways) == 0 {
 		return nil
 	}
-	t := tracer{course: c, at: earlier(c.Committed, c.Ways[0].Created)}
+	t := tracer{course: c, at: c.Ways[0].Created}
+	if !c.Committed.IsZero() {
+		t.at = earlier(c.Committed, t.at)
+	}
 	t.pass(c.Ways[0].Created, Leg{Version: c.Ways[0].Version, Stage: andon.CommitStageName, Cause: Push})
 	for carrier := 0; carrier < len(c.Ways) && t.at.Before(c.Delivered); {
 		t.ride(&c.Ways[carrier])

@@ -119,6 +119,13 @@ func TestTrace_WaitsForARepairWhenTheLineRuns(t *testing.T) {
 	})
 }
 
+func TestTrace_BeginsWithThePushOfACommitThatTellsNoTime(t *testing.T) {
+	check(t, Course{
+		Delivered: minute(30),
+		Ways:      []Way{{Version: 1, Created: minute(10), Pipeline: shop, Visits: []Visit{{Stage: "commit", Started: minute(10), Work: []Span{span(10, 30)}}}}},
+	}, []golden{{"commit", Work, 10, 30, 1}})
+}
+
 // TestTrace_LosesNoTime holds for whatever is recorded, in whatever order: wait and work are the
 // lead time.
 func TestTrace_LosesNoTime(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ type Commit struct {
 	Subject   string   // the first line of the message
 	Tickets   []string // that the message names
 	Authored  time.Time
-	Committed time.Time // UTC
+	Committed time.Time // UTC; zero: the commit tells no time that can be
 }
 
 // maxCommit bounds the size of a commit object that is read.
@@ -140,7 +141,12 @@ func parseCommit(id andon.CommitID, data []byte) Commit {
 	return c
 }
 
-// parseSignature reads "Name <address> SECONDS ZONE".
+// lastSecond is the last that a time in nanoseconds can have: in the year 2262. Git takes later ones,
+// which neither JSON nor the read models can write.
+const lastSecond = math.MaxInt64 / int64(time.Second)
+
+// parseSignature reads "Name <address> SECONDS ZONE". Seconds that cannot be are left out: who makes a
+// commit writes what they like.
 func parseSignature(s string) (who, email string, when time.Time) {
 	end := strings.LastIndexByte(s, '>')
 	if end < 0 {
@@ -151,7 +157,7 @@ func parseSignature(s string) (who, email string, when time.Time) {
 		email = strings.TrimSuffix(who[start+1:], ">")
 	}
 	if fields := strings.Fields(s[end+1:]); len(fields) > 0 {
-		if seconds, err := strconv.ParseInt(fields[0], 10, 64); err == nil {
+		if seconds, err := strconv.ParseInt(fields[0], 10, 64); err == nil && seconds > 0 && seconds < lastSecond {
 			when = time.Unix(seconds, 0).UTC()
 		}
 	}

@@ -61,6 +61,25 @@ func TestCommit_TellsWhoMadeWhatWhen(t *testing.T) {
 	kindIs(t, err, andon.KindNotFound)
 }
 
+// TestCommit_LeavesTimesOutThatCannotBe: git takes them, also when it checks what is pushed.
+func TestCommit_LeavesTimesOutThatCannotBe(t *testing.T) {
+	c := newClone(t)
+	c.commit("first")
+	git(t, c.bare, "config", "receive.fsckObjects", "true")
+	tree := git(t, c.dir, "rev-parse", "HEAD^{tree}")
+	for seconds, want := range map[string]time.Time{
+		"0": {}, "999999999999": {}, "9223372036": {}, "9223372035": time.Unix(9223372035, 0).UTC(), "1": time.Unix(1, 0).UTC(),
+	} {
+		write(t, c.dir, "commit", "tree "+tree+"\nauthor A <a@example.com> 1 +0000\ncommitter A <a@example.com> "+seconds+" +0000\n\nx\n")
+		id := git(t, c.dir, "hash-object", "-t", "commit", "-w", "commit")
+		git(t, c.dir, "push", "-q", "--force", c.bare, id+":refs/heads/main")
+		got, err := c.repo().Commit(t.Context(), andon.CommitID(id))
+		if err != nil || got.Subject != "x" || !got.Committed.Equal(want) {
+			t.Errorf("%s s: %+v, %v", seconds, got, err)
+		}
+	}
+}
+
 func TestReadFile_ReadsFilesOfTheCommitAndNothingElse(t *testing.T) {
 	c := newClone(t)
 	write(t, c.dir, "andon.yaml", "service: shop\n")
