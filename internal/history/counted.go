@@ -23,7 +23,7 @@ func (h *History) Candidatures(ctx context.Context, p Period, limit int) ([]Cand
 		return c, r.Scan(&c.Service, &c.Number, at{&c.At}, (*int64)(&c.Took))
 	}, `SELECT m.service, m.number, m.at, m.at - min(v.committed, v.created)
 		FROM maturity m INDEXED BY maturity_by_time JOIN version v ON v.service = m.service AND v.number = m.number
-		WHERE m.to_maturity = 'release-candidate' AND m.at >= ?1 AND m.at < ?2 AND (?3 = '' OR m.service = ?3)
+		WHERE m.to_maturity = 'release-candidate' AND m.from_maturity = 'development' AND m.at >= ?1 AND m.at < ?2 AND (?3 = '' OR m.service = ?3)
 		ORDER BY m.at DESC LIMIT ?4`, nanos(p.From), nanos(p.To), p.Service, pageSize(limit))
 }
 

@@ -128,7 +128,7 @@ func (h *History) loadCandidatures(ctx context.Context, n *numbers) error {
 		c.candidature.service = n.services.of(c.service)
 		n.addCandidature(c.candidature)
 	}, `SELECT m.at, m.at - min(v.committed, v.created), m.service FROM maturity m JOIN version v ON v.service = m.service AND v.number = m.number
-		WHERE m.to_maturity = 'release-candidate' ORDER BY m.at`)
+		WHERE m.to_maturity = 'release-candidate' AND m.from_maturity = 'development' ORDER BY m.at`)
 }
 
 func (h *History) loadStops(ctx context.Context, n *numbers) error {

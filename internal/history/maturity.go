@@ -22,7 +22,7 @@ func (r recorder) maturityChanged(b andon.MaturityChanged) error {
 	if err != nil {
 		return err
 	}
-	if b.To == andon.ReleaseCandidate {
+	if b.To == andon.ReleaseCandidate && b.From == andon.Development { // not what a rerun gives back
 		if err := r.earned(b.Version); err != nil {
 			return err
 		}

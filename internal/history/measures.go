@@ -60,7 +60,7 @@ func (h *History) storedFacts(ctx context.Context, p Period) (f metrics.Facts, e
 		return f, err
 	}
 	text, args = p.during(`SELECT at - first FROM (SELECT m.at, min(v.committed, v.created) AS first, m.service
-		FROM maturity m JOIN version v ON v.service = m.service AND v.number = m.number WHERE m.to_maturity = 'release-candidate') WHERE true`, `at`)
+		FROM maturity m JOIN version v ON v.service = m.service AND v.number = m.number WHERE m.to_maturity = 'release-candidate' AND m.from_maturity = 'development') WHERE true`, `at`)
 	if f.Candidates, err = query(ctx, h.store, took, text, args...); err != nil {
 		return f, err
 	}

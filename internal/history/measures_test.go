@@ -1,6 +1,7 @@
 package history_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -103,5 +104,28 @@ func TestChanges_DivideTheirLeadTimes(t *testing.T) {
 	}
 	if never := must[*metrics.Change](t)(h.Change(t.Context(), ref(9))); never != nil {
 		t.Errorf("a change that is not there: %+v", never)
+	}
+}
+
+// TestFacts_CountACandidateOnce: a stage that runs again gives back what was earned before.
+func TestFacts_CountACandidateOnce(t *testing.T) {
+	t.Parallel()
+	var s story
+	s.begin()
+	s.push(1, "main", andon.Succeeded)
+	s.tell(andon.ActorLine, andon.MaturityChanged{Version: ref(1), From: andon.Development, To: andon.ReleaseCandidate})
+	took := s.now().Sub(epoch)
+	s.tell(andon.ActorLine, andon.MaturityChanged{Version: ref(1), From: andon.ReleaseCandidate, To: andon.Rejected},
+		andon.MaturityChanged{Version: ref(1), From: andon.Rejected, To: andon.ReleaseCandidate})
+	h := told(t, &s)
+	period := history.Period{Span: metrics.Span{From: epoch, To: s.now().Add(time.Hour)}}
+	for _, how := range []string{"from the tables", "from memory"} {
+		f := must[metrics.Facts](t)(h.Facts(t.Context(), period))
+		if !slices.Equal(f.Candidates, []time.Duration{took}) {
+			t.Errorf("%s, candidates took %v, not %s", how, f.Candidates, took)
+		}
+		if err := h.Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
