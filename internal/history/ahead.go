@@ -32,14 +32,8 @@ func (h *History) Between(ctx context.Context, p andon.Plan) ([]VersionSummary, 
 	if p.Previous == nil {
 		low = high - 1 // a first deployment brings everything: its own commit stands for it
 	}
-	versions, err := h.Versions(ctx, VersionFilter{Service: p.Service, Before: high + 1, Limit: mostBetween})
-	var between []VersionSummary
-	for _, v := range versions {
-		if v.Number > low && (v.Trunk || v.Number == high) {
-			between = append(between, v)
-		}
-	}
-	return between, err
+	return query(ctx, h.store, scanVersion, selectVersion+`WHERE service = ?1 AND number > ?2 AND number <= ?3 AND (trunk = 1 OR number = ?3)
+		ORDER BY number DESC LIMIT ?4`, p.Service, low, high, mostBetween)
 }
 
 // Tickets returns the tickets that the messages of versions of a service name, those of the latest

@@ -1,6 +1,7 @@
 package history_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -73,5 +74,30 @@ func TestPace_IsOfTheLastDeploymentsThatWereLikeIt(t *testing.T) {
 	between, err := h.Between(t.Context(), plan)
 	if err != nil || len(between) != 1 || between[0].Number != 3 {
 		t.Errorf("between are %+v, %v", between, err)
+	}
+}
+
+// TestBetween_FindsTheTrunkAmongBranches: there are more versions of branches than are told.
+func TestBetween_FindsTheTrunkAmongBranches(t *testing.T) {
+	t.Parallel()
+	var s story
+	s.begin()
+	s.push(1, "main", andon.Succeeded)
+	s.push(2, "main", andon.Succeeded)
+	for n := 3; n < 120; n++ {
+		s.push(n, "topic", andon.Succeeded)
+	}
+	s.push(120, "main", andon.Succeeded)
+	h := told(t, &s)
+	was := release(1)
+	for to, want := range map[int][]andon.VersionNumber{120: {120, 2}, 119: {119, 2}, 2: {2}, 1: nil} {
+		between, err := h.Between(t.Context(), andon.Plan{Place: place, Previous: &was, Release: release(to)})
+		var numbers []andon.VersionNumber
+		for _, v := range between {
+			numbers = append(numbers, v.Number)
+		}
+		if err != nil || !slices.Equal(numbers, want) {
+			t.Errorf("between 1 and %d are %v, %v, not %v", to, numbers, err, want)
+		}
 	}
 }
