@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -39,7 +40,17 @@ func (h *History) CatchUp(ctx context.Context, from Source) error {
 		h.startNumbers()
 		h.moveTo(0)
 	}
-	events, size := make([]andon.Event, 0, batch), batch
+	return h.follow(ctx, from)
+}
+
+// follow applies what the source has behind the position.
+func (h *History) follow(ctx context.Context, from Source) (err error) {
+	events, size, hasty := make([]andon.Event, 0, batch), batch, false
+	defer func() {
+		if hasty { // also after an error: the writer goes on with what comes in
+			err = errors.Join(err, h.store.haste(context.WithoutCancel(ctx), false))
+		}
+	}()
 	for e, err := range from.Read(ctx, h.Position(), 0) {
 		if err != nil {
 			return fmt.Errorf("history: catch up: %w", err)
@@ -50,18 +61,15 @@ func (h *History) CatchUp(ctx context.Context, from Source) error {
 		if err := h.Apply(ctx, events); err != nil {
 			return err
 		}
-		if size == batch {
-			size = many
+		if !hasty {
+			size, hasty = many, true
 			if err := h.store.haste(ctx, true); err != nil {
 				return err
 			}
 		}
 		events = events[:0]
 	}
-	if err := h.Apply(ctx, events); err != nil || size == batch {
-		return err
-	}
-	return h.store.haste(ctx, false)
+	return h.Apply(ctx, events)
 }
 
 // madeFrom reports whether the last event of the history is also one of the source.
