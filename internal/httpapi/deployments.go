@@ -70,7 +70,7 @@ func (a *API) getDeployment(ctx context.Context, q *DeploymentPath) (api.Deploym
 			}
 		}
 		all := s.WaitingFor(d.Service, a.Engine.Now())
-		out.Waits = chains(all, waitsOf(all, func(w andon.Wait) bool { return w.Deployment == id && w.Kind != andon.WaitDeployment }))
+		out.Waits = chains(all, func(w andon.Wait) bool { return w.Deployment == id && w.Kind != andon.WaitDeployment })
 	})
 	return out, err
 }

@@ -39,11 +39,3 @@ func (a *API) queue(ctx context.Context, _ *none) (out api.Queue, err error) {
 	}
 	return out, nil
 }
-
-func wireReason(r line.Reason) api.Wait {
-	out := wireWait(r.Wait)
-	for _, next := range r.Because {
-		out.Because = append(out.Because, wireReason(next))
-	}
-	return out
-}

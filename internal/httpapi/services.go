@@ -76,7 +76,7 @@ func (a *API) addPresent(out *api.ServiceDetail, s *line.State, svc *line.Servic
 	waits := s.WaitingFor(svc.Name, now)
 	out.Line = state
 	out.OnItsWay = onItsWay(svc, waits)
-	out.Waits = chains(waits, waits)
+	out.Waits = chains(waits, func(andon.Wait) bool { return true })
 	for _, c := range cords {
 		out.Cords = append(out.Cords, wirePulled(c, now))
 	}
@@ -164,7 +164,7 @@ func (a *API) getVersion(ctx context.Context, q *VersionPath) (api.VersionDetail
 			out.Stage = string(present.Stage())
 		}
 		all := s.WaitingFor(ref.Service, a.Engine.Now())
-		out.Waits = chains(all, waitsOf(all, func(w andon.Wait) bool { return w.Version == ref.Number }))
+		out.Waits = chains(all, func(w andon.Wait) bool { return w.Version == ref.Number })
 		for _, env := range s.EnvironmentsInOrder() {
 			if p := s.PlaceOf(andon.Place{Service: ref.Service, Environment: env}); p != nil && p.Live != nil && p.Live.Version == ref.Number {
 				out.LiveIn = append(out.LiveIn, string(env))

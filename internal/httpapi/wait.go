@@ -92,7 +92,7 @@ func (a *API) look(ctx context.Context, ref andon.VersionRef, goal goal, out *ap
 			kept = true
 			v = goal.judge(s, version)
 			all := s.WaitingFor(ref.Service, a.Engine.Now())
-			out.Waits = chains(all, waitsOf(all, func(w andon.Wait) bool { return w.Version == ref.Number }))
+			out.Waits = chains(all, func(w andon.Wait) bool { return w.Version == ref.Number })
 		} else if goal.environment != "" && s.Environments[goal.environment] == nil {
 			v.problem = errNoEnvironment(goal.environment)
 		}

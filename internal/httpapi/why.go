@@ -10,9 +10,6 @@ import (
 	"github.com/andon-cd/andon/internal/line"
 )
 
-// deepest bounds how far the reasons of reasons are followed.
-const deepest = 5
-
 type whyQuestion struct {
 	Service     string `query:"service"`
 	Version     string `query:"version" doc:"of the service: a number, the beginning of a commit, or newest"`
@@ -57,10 +54,10 @@ func (a *API) whyIn(s *line.State, q *whyQuestion, ref andon.VersionRef) (out ap
 	if service != "" {
 		all = s.WaitingFor(service, now)
 	}
-	waits := waitsOf(all, func(w andon.Wait) bool {
+	out = api.Why{About: about(q, ref), Cords: []api.Cord{}}
+	out.Waits = chains(all, func(w andon.Wait) bool {
 		return (ref.Number == 0 || w.Version == ref.Number) && (env == "" || concerns(s, w, env))
 	})
-	out = api.Why{About: about(q, ref), Waits: chains(all, waits), Cords: []api.Cord{}}
 	for _, c := range s.Cords {
 		covers := service == "" || s.Concerns(c.Scope, s.Services[service])
 		if env != "" && c.Scope.Kind == andon.ScopeEnvironment {
@@ -82,7 +79,7 @@ func (a *API) whyCord(s *line.State, id andon.CordID) (api.Why, error) {
 		if c.ID != id {
 			continue
 		}
-		held := waitsOf(s.Waiting(a.Engine.Now()), func(w andon.Wait) bool { return w.Kind == andon.WaitCord && w.On == string(id) })
+		held := slices.DeleteFunc(s.Waiting(a.Engine.Now()), func(w andon.Wait) bool { return w.Kind != andon.WaitCord || w.On != string(id) })
 		out := api.Why{About: string(id), Waits: each(held, wireWait), Cords: []api.Cord{wirePulled(c.Cord, a.Engine.Now())}}
 		out.Sentence = fmt.Sprintf("%s pulled %s: %s", c.Owner, id, c.Reason)
 		if c.Fix != nil {
@@ -144,30 +141,16 @@ func sentence(s *line.State, w api.Why, ref andon.VersionRef) string {
 	return "nothing holds " + w.About + " back"
 }
 
-func waitsOf(waits []andon.Wait, which func(andon.Wait) bool) []andon.Wait {
-	var out []andon.Wait
-	for _, w := range waits {
-		if which(w) {
-			out = append(out, w)
-		}
-	}
-	return out
+// chains returns those of the waits that a condition selects, with what holds back that which they
+// wait for.
+func chains(all []andon.Wait, which func(andon.Wait) bool) []api.Wait {
+	return each(line.Chains(all, which), wireReason)
 }
 
-// chains returns waits with what holds back that which they wait for, as far as it is among all.
-func chains(all, waits []andon.Wait) []api.Wait {
-	return each(waits, func(w andon.Wait) api.Wait { return chain(all, w, deepest) })
-}
-
-func chain(all []andon.Wait, w andon.Wait, depth int) api.Wait {
-	out := wireWait(w)
-	if depth == 0 || w.On == "" {
-		return out
-	}
-	for _, next := range all {
-		if w.HeldBy(next) {
-			out.Because = append(out.Because, chain(all, next, depth-1))
-		}
+func wireReason(r line.Reason) api.Wait {
+	out := wireWait(r.Wait)
+	for _, next := range r.Because {
+		out.Because = append(out.Because, wireReason(next))
 	}
 	return out
 }
