@@ -77,14 +77,7 @@ func (p *plant) startHost(ctx context.Context, name, address string) (end func(c
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	end = func(ctx context.Context) error {
-		text, err := exec.CommandContext(ctx, p.bench.andon, "down", "--data", data).CombinedOutput()
-		_ = cmd.Wait() // its exit says nothing that down does not
-		if err != nil {
-			return fmt.Errorf("andon down of %s: %w: %s", name, err, text)
-		}
-		return nil
-	}
+	end = func(ctx context.Context) error { return p.bench.down(ctx, data, cmd) }
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil || !strings.HasPrefix(line, "ready agent "+name+" ") {
 		return nil, errors.Join(fmt.Errorf("agent %s said %q", name, line), err, end(ctx))

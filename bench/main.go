@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -30,6 +31,8 @@ type measure struct {
 type bench struct {
 	andon string // path of the binary
 	dir   string // for everything that is made
+
+	plants []*plant // that were started
 }
 
 func main() {
@@ -50,8 +53,8 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, andon, only string) error {
-	andon, err := filepath.Abs(andon)
+func run(ctx context.Context, andon, only string) (err error) {
+	andon, err = filepath.Abs(andon)
 	if err != nil {
 		return err
 	}
@@ -61,6 +64,7 @@ func run(ctx context.Context, andon, only string) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	b := &bench{andon: andon, dir: dir}
+	defer func() { err = errors.Join(err, b.stopAll(ctx)) }()
 	measures := []measure{
 		{"start", startAndMemory}, {"push", pushToFirstCommand}, {"steps", fiftySteps},
 		{"pipelines", oneStepPipelines}, {"log", millionLines}, {"longlog", longLogPage}, {"journal", journalAppends},

@@ -23,6 +23,7 @@ type plant struct {
 	url    string
 	client *api.Client
 	ready  time.Duration // from the start of the process to its first line
+	over   bool          // stop was called
 }
 
 // start starts a plant over a data directory, which may exist.
@@ -39,6 +40,7 @@ func (b *bench) start(ctx context.Context, name string, flags ...string) (*plant
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
+	b.plants = append(b.plants, p)
 	line, err := bufio.NewReader(out).ReadString('\n')
 	p.ready = time.Since(began)
 	fields := strings.Fields(line)
@@ -54,19 +56,41 @@ func (b *bench) start(ctx context.Context, name string, flags ...string) (*plant
 	return p, nil
 }
 
-// stop ends the plant and everything that it runs.
+// stop ends the plant and everything that it runs. It does nothing when that was done.
 func (p *plant) stop(ctx context.Context) error {
-	down := exec.CommandContext(ctx, p.bench.andon, "down", "--data", p.data)
-	out, err := down.CombinedOutput()
-	_ = p.cmd.Wait() // its exit says nothing that down does not
-	if err != nil {
-		return fmt.Errorf("andon down: %w: %s", err, out)
+	if p.over {
+		return nil
 	}
-	return nil
+	p.over = true
+	return p.bench.down(ctx, p.data, p.cmd)
 }
 
-// memory returns the resident memory of a process and of the descendants whose command line
-// holds a word.
+// stopping bounds how long a plant may take to end.
+const stopping = time.Minute
+
+// down ends everything that runs over a data directory, and the command that began it: also after
+// the measurement was broken off.
+func (b *bench) down(ctx context.Context, data string, began *exec.Cmd) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopping)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, b.andon, "down", "--data", data).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("andon down --data %s: %w: %s", data, err, out)
+		_ = began.Process.Kill() // else nobody would
+	}
+	_ = began.Wait() // its exit says nothing that down does not
+	return err
+}
+
+// stopAll ends the plants that a measurement which failed has left.
+func (b *bench) stopAll(ctx context.Context) (err error) {
+	for _, p := range b.plants {
+		err = errors.Join(err, p.stop(ctx))
+	}
+	return err
+}
+
+// memory returns the resident memory of a process.
 func memory(pid int) (bytes int64, err error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -137,7 +161,7 @@ func (r *repo) push(ctx context.Context) error {
 	return errors.Join(r.git(ctx, "commit", "-q", "--allow-empty", "-m", fmt.Sprint("change ", r.commits)), r.git(ctx, "push", "-q", r.url, "HEAD:main"))
 }
 
-// wait waits until the newest version of a service is built.
+// wait waits until a version of a service has reached a goal.
 func (p *plant) wait(ctx context.Context, service, version, goal string) error {
 	waited, err := p.client.Wait(ctx, api.WaitQuestion{Service: service, Version: version, For: goal, Timeout: 5 * time.Minute})
 	if err != nil {
@@ -149,7 +173,7 @@ func (p *plant) wait(ctx context.Context, service, version, goal string) error {
 	return nil
 }
 
-// follow calls take with each event after a position until it returns done.
+// follow calls take with each event after a position until it returns errDone.
 func (p *plant) follow(ctx context.Context, after int64, take func(api.Event) error) error {
 	err := p.client.Events(ctx, after, take)
 	if errors.Is(err, errDone) {
