@@ -2,8 +2,10 @@ package browser_test
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,12 +42,27 @@ func TestTheseTests_SeeWhatIsWrong(t *testing.T) {
 	if strings.Contains(seen, "it ran") {
 		t.Error("a script in a page runs")
 	}
-	var found []string
-	for _, v := range b.violations() {
-		found = append(found, v.ID)
-	}
-	if !strings.Contains(strings.Join(found, " "), "image-alt") {
-		t.Errorf("axe has nothing against a picture without words: %q", found)
+	eval[bool](b, `Object.assign(document.documentElement.style, {colorScheme: "light dark", background: "light-dark(#fff, #111)"}),
+  document.querySelector("h1").style.color = "light-dark(#000, #222)", document.querySelector("main").style.width = "2000px", true`)
+	found := b.faults()
+	for what, looks := range map[string]string{
+		"image-alt":                        "1920 wide, dark false; 390 wide, dark false",
+		"color-contrast":                   "1920 wide, dark true; 390 wide, dark true",
+		"it has to be scrolled sideways: ": "1920 wide, dark false; 1920 wide, dark true; 390 wide, dark false; 390 wide, dark true",
+	} {
+		if got := strings.Join(found[findKey(found, what)], "; "); got != looks {
+			t.Errorf("%s is found in %q, of %v", what, got, found)
+		}
 	}
 	b.Problems()
+}
+
+// findKey returns the first of the keys that begins with a text.
+func findKey(found map[string][]string, text string) string {
+	for _, key := range slices.Sorted(maps.Keys(found)) {
+		if strings.HasPrefix(key, text) {
+			return key
+		}
+	}
+	return ""
 }

@@ -58,6 +58,58 @@ func TestKeyboard(t *testing.T) {
 	b.holds(`location.pathname === "/services/shop/versions/1"`)
 	b.sees("h1", "shop")
 	shop.Plant.Wait(shop.Ref(1), "live:production")
+	slashSearches(b)
+	keysOfALog(b, shop)
+}
+
+// slashSearches: the key leads to the search of the plant, in which it is a letter like others; what
+// is found exactly is opened.
+func slashSearches(b *tab) {
+	b.t.Helper()
+	b.open("/board")
+	b.press("/")
+	if is := eval[string](b, focused); is != "q" {
+		b.t.Fatalf("the slash leads to %s", is)
+	}
+	b.press("/")
+	if text := eval[string](b, `document.getElementById("q").value`); text != "/" {
+		b.t.Errorf("a slash that is searched for is written %q", text)
+	}
+	b.press(kb.Backspace)
+	b.press("shop 1")
+	b.press(kb.Enter)
+	b.holds(`location.pathname === "/services/shop/versions/1"`)
+	b.open("/flow")
+	b.press("/")
+	b.press("shop")
+	b.press(kb.Enter)
+	b.holds(`location.pathname === "/services/shop"`)
+}
+
+// keysOfALog: each key that the page of a log names does what it says.
+func keysOfALog(b *tab, shop *planttest.Repository) {
+	b.t.Helper()
+	v, err := shop.Plant.Client.Version(b.t.Context(), "shop", "1")
+	b.must(err)
+	b.open("/logs/" + v.Stages[0].Tasks[0].Attempts[0].Log)
+	b.press("?")
+	b.sees("#keys dd", "these keys")
+	b.press("/")
+	b.press("sh")
+	b.press(kb.Enter)
+	b.sees("#found li a")
+	b.press(kb.Escape) // back to the lines
+	b.holds(`document.activeElement.id === "lines"`)
+	b.press("n")
+	b.holds(`document.querySelector("#found li[aria-current]") !== null && document.querySelector("#lines .marked") !== null`)
+	b.press("t")
+	b.sees("#lines time")
+	b.press("w")
+	b.holds(`document.getElementById("lines").classList.contains("unwrapped")`)
+	b.press("l")
+	b.press("1")
+	b.press(kb.Enter)
+	b.holds(`location.hash === "#L1" && document.activeElement.id === "lines"`)
 }
 
 // focusStays: who has come to a link on the board with the keys stays there while the row changes.

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/andon-cd/andon/api"
 	"github.com/andon-cd/andon/e2e/planttest"
 )
 
@@ -35,20 +34,19 @@ func TestLine(t *testing.T) {
 	shop.ShipFirst()
 	b.sees("#row-shop .live", "1")
 	b.icon("running", "Board")
-	mediaAreKept(b)
+	motionIsKept(b)
 
 	b.open("/board")
 	b.mark()
 	pushesAppear(b, shop)
 	lineStopsAndTurns(b, shop)
-	b.stays()
-	everyPageIsAccessible(b, p)
-	b.open("/board")
-	b.mark()
 	lineRunsAgain(b, shop)
 	b.stays()
 	focusStays(b, shop)
 	rollsBack(b, shop)
+	pullsAndReleases(b)
+	deploys(b, shop)
+	b.accessible("the board of a line that runs")
 }
 
 // signsIn: a wrong token is told so, and the right one leads to the page that was asked for.
@@ -59,6 +57,7 @@ func signsIn(t *testing.T, p *planttest.Plant) {
 	b.open("/flow")
 	b.must(b.SignIn("wrong"))
 	b.sees(".wrong", "does not know this token")
+	b.accessible("the sign-in with a wrong token")
 	b.must(b.SignIn(p.Token))
 	b.sees("h1", "Where the time")
 	if path := eval[string](b, "location.pathname"); path != "/flow" {
@@ -121,59 +120,4 @@ func lineRunsAgain(b *tab, shop *planttest.Repository) {
 		b.t.Error("something on the board still stands")
 	}
 	shop.Plant.Wait(shop.Ref(fix), "live:production")
-}
-
-// rollsBack clicks the way from the board to a rollback: the version that is live, its deployment,
-// the plan with the reason; and watches it to its end without loading the page again.
-func rollsBack(b *tab, shop *planttest.Repository) {
-	b.t.Helper()
-	before := production(b, shop.Plant)
-	b.open("/board")
-	b.click("#row-shop td:last-child .live")
-	b.click(`a[href="` + deploymentOf(b, shop.Plant, before.Live.Version) + `"]`)
-	b.click(`.button[href$="/rollback"]`)
-	b.sees("h1", fmt.Sprintf("Roll shop in production back to version %d", before.Rollback[0]))
-	b.sees(".plan ol.steps li")
-	b.click("button[type=submit]") // without a reason the browser does not send it
-	if eval[bool](b, "document.querySelector('textarea:invalid') === null") {
-		b.t.Error("a rollback needs no reason")
-	}
-	b.must(b.Type("#reason", "it is a test of rolling back"))
-	b.click("button[type=submit]")
-	b.sees("h1", "Back to")
-	b.mark()
-	b.sees("h1 .outcome", "succeeded")
-	b.sees(".facts", "it is a test of rolling back")
-	b.stays()
-	if now := production(b, shop.Plant); now.Live.Version != before.Rollback[0] {
-		b.t.Errorf("version %d is live, not %d", now.Live.Version, before.Rollback[0])
-	}
-}
-
-// production returns what the plant says of the shop in production.
-func production(b *tab, p *planttest.Plant) api.PlaceDetail {
-	b.t.Helper()
-	service, err := p.Client.Service(b.t.Context(), "shop")
-	b.must(err)
-	for _, place := range service.Places {
-		if place.Environment == "production" && place.Live != nil {
-			return place
-		}
-	}
-	b.t.Fatal("nothing is live in production")
-	return api.PlaceDetail{}
-}
-
-// deploymentOf returns the page of a version's newest deployment to production.
-func deploymentOf(b *tab, p *planttest.Plant, version int64) string {
-	b.t.Helper()
-	v, err := p.Client.Version(b.t.Context(), "shop", fmt.Sprint(version))
-	b.must(err)
-	for _, d := range slices.Backward(v.Deployments) {
-		if d.Environment == "production" {
-			return "/services/shop/deployments/" + d.ID
-		}
-	}
-	b.t.Fatalf("version %d was never deployed to production", version)
-	return ""
 }

@@ -2,28 +2,45 @@ package browser_test
 
 import "github.com/andon-cd/andon/e2e/browser"
 
-// mediaAreKept: what moves stands still for those who ask for that, and paper has no navigation, no
-// buttons, and is white. The page that is shown is the board.
-func mediaAreKept(b *tab) {
+// paper is an A4 sheet of somebody whose screen is dark.
+var paper = browser.Look{Width: 794, Height: 1123, Media: "print", Dark: true}
+
+// keepsMedia: nothing moves before those who ask for stillness; and paper is white, has nothing to
+// click or to fill in, and shows what the page says.
+func (b *tab) keepsMedia(page string) {
+	b.t.Helper()
+	b.look(browser.Look{Width: desk.Width, Height: desk.Height, Still: true})
+	if eval[bool](b, moves) {
+		b.t.Errorf("%s: something moves before the eyes of those who asked for stillness", page)
+	}
+	b.look(paper)
+	if printed := eval[string](b, clickable); printed != "" {
+		b.t.Errorf("%s: this is printed: %s", page, printed)
+	}
+	if white := b.colour("body"); white != "rgb(255, 255, 255)" {
+		b.t.Errorf("%s: the paper is %s", page, white)
+	}
+	if !eval[bool](b, `document.querySelector("main h1").checkVisibility()`) {
+		b.t.Errorf("%s: its title is not printed", page)
+	}
+	if eval[int64](b, "document.documentElement.scrollWidth") > paper.Width {
+		b.t.Errorf("%s: it is wider than the paper: %s", page, eval[string](b, tooWide))
+	}
+	b.look(desk)
+}
+
+const (
+	moves     = `document.getAnimations().length > 0`
+	clickable = `[...document.querySelectorAll("nav, form, button, input, textarea, select, .button, .skip")]
+  .filter((e) => e.checkVisibility()).map((e) => e.localName + "." + e.className).join(" ")`
+)
+
+// motionIsKept: what moves on the board that is shown stands still for those who ask for that.
+func motionIsKept(b *tab) {
 	b.t.Helper()
 	eval[bool](b, `document.querySelector("#row-shop td:last-child").append(Object.assign(document.createElement("div"), {className: "moving", textContent: "→"})), true`)
-	const moves = `document.getAnimations().length > 0`
 	if !eval[bool](b, moves) {
 		b.t.Error("what moves does not")
 	}
-	b.look(browser.Look{Width: desk.Width, Height: desk.Height, Still: true})
-	if eval[bool](b, moves) {
-		b.t.Error("something moves before the eyes of those who asked for stillness")
-	}
-	b.look(browser.Look{Width: 794, Height: 1123, Media: "print", Dark: true})
-	if eval[bool](b, `document.querySelector("nav").checkVisibility() || document.querySelector(".skip").checkVisibility()`) {
-		b.t.Error("the navigation is printed")
-	}
-	if paper := b.colour("body"); paper != "rgb(255, 255, 255)" {
-		b.t.Errorf("the paper is %s", paper)
-	}
-	if !eval[bool](b, `document.querySelector("#row-shop .live").checkVisibility()`) {
-		b.t.Error("the rows are not printed")
-	}
-	b.look(desk)
+	b.keepsMedia("a board on which something moves")
 }

@@ -12,10 +12,12 @@ import (
 	"github.com/chromedp/cdproto/audits"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // stepTimeout bounds one thing that a tab is asked to do.
@@ -63,9 +65,18 @@ func (t *Tab) begin() error {
 		if _, err := cdp.Call(ctx, target, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
 			return err
 		}
-		_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: watch})
-		return err
+		return addScript(ctx, target, watch)
 	}))
+}
+
+func addScript(ctx context.Context, target *chromedp.Target, script string) error {
+	_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+	return err
+}
+
+// Before runs a script in each page that is opened from now on, before those of the page.
+func (t *Tab) Before(script string) error {
+	return t.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error { return addScript(ctx, target, script) }))
 }
 
 // Close closes the tab.
@@ -135,8 +146,25 @@ func (t *Tab) Type(selector, text string) error {
 	return t.do(chromedp.SendKeys(chromedp.CSS(selector), text, chromedp.NodeVisible))
 }
 
-// Press presses keys, wherever the focus is. Package kb has the names of keys.
-func (t *Tab) Press(keys string) error { return t.do(chromedp.KeyEvent(keys)) }
+// Press presses keys, wherever the focus is. As on a keyboard, a key that the page takes for itself
+// writes nothing. Package kb has the names of keys.
+func (t *Tab) Press(keys string) error {
+	return t.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		for _, key := range keys {
+			events := kb.Encode(key)
+			down, up := *events[0], *events[len(events)-1]
+			if char := events[1]; char.Type == kb.KeyChar { // an event of its own would write in any case
+				down.Text, down.UnmodifiedText = char.Text, char.UnmodifiedText
+			}
+			for _, event := range []input.DispatchKeyEventParams{down, up} {
+				if _, err := cdp.Call(ctx, target, input.DispatchKeyEvent, event); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}))
+}
 
 // SignIn signs in where the plant asks for it, with the page that is shown.
 func (t *Tab) SignIn(token string) error {

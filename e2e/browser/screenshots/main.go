@@ -148,6 +148,10 @@ func takeEach(chromium *browser.Chromium, client *api.Client, pages []browser.Pa
 	}
 	defer stranger.Close()
 	for _, page := range pages {
+		if page.Path == "" {
+			fmt.Println("the demo has nothing to show on", page.Name)
+			continue
+		}
 		tab := known
 		if page.Anyone {
 			tab = stranger

@@ -1,0 +1,53 @@
+package browser_test
+
+import (
+	"testing"
+
+	"github.com/andon-cd/andon/e2e/planttest"
+)
+
+// countTurns lets a page count how often its clock has told the board to turn.
+const countTurns = `window.turns = 0;
+const set = window.setInterval;
+window.setInterval = (act, after) => set(() => { act(); if (after === 5000) window.turns++; }, after);`
+
+// TestBoard_TurnsFromTeamToTeam: a board on a wall shows one team after the other, each of them live,
+// without being loaded again; and stays while somebody uses it.
+func TestBoard_TurnsFromTeamToTeam(t *testing.T) {
+	needChromium(t)
+	t.Parallel()
+	p := planttest.Start(t)
+	newTeamwork(p, "shop", "checkout").Push()
+	depot := newTeamwork(p, "depot", "store")
+	depot.Push()
+	b := openSignedIn(t, p.URL, p.Token)
+	b.must(b.Before(countTurns))
+	b.open("/board?rotate=5s")
+	b.mark()
+	b.sees("#row-shop")
+	if at := eval[string](b, "location.search"); at != "?rotate=5s&team=checkout" {
+		t.Errorf("the board begins at %s", at)
+	}
+
+	b.sees("#row-depot .ways a", "1")
+	const here = `location.search === "?rotate=5s&team=store" && document.querySelector("#row-shop") === null && document.title.startsWith("store · Board")`
+	b.holds(here)
+	eval[bool](b, `(document.querySelector("#row-depot a").focus(), window.turns = 0, true)`)
+	depot.Commit("Change nothing", nil)
+	depot.Push()
+	b.sees("#row-depot .ways a", "2")
+	b.holds("window.turns >= 2") // what the first one would do is done long before the second
+	b.holds(here)
+
+	eval[bool](b, `(document.activeElement.blur(), true)`)
+	b.sees("#row-shop")
+	b.stays()
+}
+
+// newTeamwork returns a repository of a service that a team is responsible for, and that runs nowhere.
+func newTeamwork(p *planttest.Plant, service, team string) *planttest.Repository {
+	p.T.Helper()
+	r := p.NewRepository(service)
+	r.Commit("Begin", planttest.Files{"andon.yaml": "service: " + service + "\nteam: " + team + "\ncommit:\n  jobs:\n    build:\n      steps: [exit 0]\n"})
+	return r
+}
