@@ -114,6 +114,8 @@ func (w *wall) frame(parts []drawn, edition string) ([]byte, error) {
 // size says how dense a board of so many services must be.
 func size(rows int) string {
 	switch {
+	case rows <= 3:
+		return "one"
 	case rows <= 6:
 		return "few"
 	case rows <= 16:
