@@ -111,6 +111,9 @@ func (w *wall) frame(parts []drawn, edition string) ([]byte, error) {
 	return page.Bytes(), err
 }
 
+// mostStops is how many stops the board tells of; the queue has all.
+const mostStops = 10
+
 // size says how dense a board of so many services must be.
 func size(rows int) string {
 	switch {
@@ -214,6 +217,12 @@ func (h head) State() string { return stateOf(h.Own) }
 
 // Alarm says how the line does anywhere: it is what the icon of the page shows.
 func (h head) Alarm() string { return stateOf(len(h.Stops)) }
+
+// Shown returns the stops that the board tells of, so that its rows keep room.
+func (h head) Shown() []stop { return h.Stops[:min(len(h.Stops), mostStops)] }
+
+// MoreStops returns how many stops there are besides.
+func (h head) MoreStops() int { return len(h.Stops) - len(h.Shown()) }
 
 // Elsewhere returns how many stops there are that stop no service of the board.
 func (h head) Elsewhere() int { return len(h.Stops) - h.Own }
