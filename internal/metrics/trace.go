@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"slices"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -81,6 +82,8 @@ func Trace(c Course) []Leg {
 	if !c.Committed.IsZero() {
 		t.at = earlier(c.Committed, t.at)
 	}
+	t.inOrder = slices.IsSortedFunc(c.Ways, func(a, b Way) int { return a.Created.Compare(b.Created) })
+	t.course.Stopped = union(c.Stopped, Span{From: t.at, To: c.Delivered})
 	t.pass(c.Ways[0].Created, Leg{Version: c.Ways[0].Version, Stage: andon.CommitStageName, Cause: Push})
 	for carrier := 0; carrier < len(c.Ways) && t.at.Before(c.Delivered); {
 		t.ride(&c.Ways[carrier])

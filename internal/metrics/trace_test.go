@@ -178,3 +178,24 @@ func TestTrace_LosesNoTime(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkTrace divides the lead times of what one deployment brings at most: a thousand versions, of
+// which each failed and stopped the line, but for the last.
+func BenchmarkTrace(b *testing.B) {
+	const versions = 1000
+	c := Course{Delivered: minute(10 * versions)}
+	for n := range versions {
+		begin, end := 10*n, 10*n+5
+		c.Ways = append(c.Ways, Way{
+			Version: andon.VersionNumber(n + 1), Created: minute(begin), Ended: minute(end), Pipeline: shop,
+			Visits: []Visit{{Stage: "commit", Started: minute(begin), Finished: minute(end), Outcome: andon.Failed, Work: []Span{span(begin, end)}}},
+		})
+		c.Stopped = append(c.Stopped, span(end, end+5))
+	}
+	c.Ways[versions-1].Ended = time.Time{}
+	for b.Loop() {
+		for i := range c.Ways {
+			Trace(Course{Committed: c.Ways[i].Created, Delivered: c.Delivered, Ways: c.Ways[i:], Stopped: c.Stopped})
+		}
+	}
+}

@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"slices"
+	"sort"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -8,9 +10,10 @@ import (
 
 // A tracer walks along a course. What it has passed is in its legs.
 type tracer struct {
-	course Course
-	at     time.Time
-	legs   []Leg
+	course  Course // its stops in order, apart from each other
+	inOrder bool   // its versions were pushed in the order of the trunk
+	at      time.Time
+	legs    []Leg
 }
 
 // pass goes on to a time, no further than to the delivery, by a leg like this one. A leg of the
@@ -70,9 +73,14 @@ func (t *tracer) await(w *Way, stage andon.StageName, until time.Time) {
 
 // idle waits by a leg like this one, or because the line stood.
 func (t *tracer) idle(until time.Time, leg Leg) {
-	for _, stop := range union(t.course.Stopped, Span{From: t.at, To: earlier(until, t.course.Delivered)}) {
+	stops := t.course.Stopped
+	first := sort.Search(len(stops), func(i int) bool { return stops[i].To.After(t.at) })
+	for _, stop := range stops[first:] {
+		if !stop.From.Before(until) {
+			break
+		}
 		t.pass(stop.From, leg)
-		t.pass(stop.To, Leg{Version: leg.Version, Stage: leg.Stage, Cause: Stopped})
+		t.pass(earlier(stop.To, until), Leg{Version: leg.Version, Stage: leg.Stage, Cause: Stopped})
 	}
 	t.pass(until, leg)
 }
@@ -80,23 +88,29 @@ func (t *tracer) idle(until time.Time, leg Leg) {
 // change waits for the version that carries the change on after one that ended, and returns its
 // index: that of none, if there is none.
 func (t *tracer) change(from int) int {
+	next := t.successor(from)
+	if next < len(t.course.Ways) {
+		t.idle(t.course.Ways[next].Created, Leg{Cause: Fix})
+	}
+	return next
+}
+
+// successor returns the index of the version that superseded one, or else of the first to be pushed
+// of those that are not over yet.
+func (t *tracer) successor(from int) int {
 	ways := t.course.Ways
-	next := len(ways)
-	for i := from + 1; i < len(ways); i++ {
-		w := &ways[i]
-		if by := ways[from].By; by != 0 && by == w.Version {
-			next = i
-			break
-		}
-		if !w.Ended.IsZero() && !w.Ended.After(t.at) {
-			continue
-		}
-		if next == len(ways) || w.Created.Before(ways[next].Created) {
-			next = i
+	if by := ways[from].By; by != 0 {
+		if i := slices.IndexFunc(ways[from+1:], func(w Way) bool { return w.Version == by }); i >= 0 {
+			return from + 1 + i
 		}
 	}
-	if next < len(ways) {
-		t.idle(ways[next].Created, Leg{Cause: Fix})
+	next := len(ways)
+	for i := from + 1; i < len(ways) && (next == len(ways) || !t.inOrder); i++ {
+		w := &ways[i]
+		over := !w.Ended.IsZero() && !w.Ended.After(t.at)
+		if !over && (next == len(ways) || w.Created.Before(ways[next].Created)) {
+			next = i
+		}
 	}
 	return next
 }
