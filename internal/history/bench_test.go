@@ -72,11 +72,12 @@ func BenchmarkQueries(b *testing.B) {
 			_, err := h.Expired(ctx, history.Retention{Versions: 99_000, Releases: 5}, epoch.Add(1e6*time.Hour), 100)
 			return err
 		},
-		"search=version": func() error { return found(h.Search(ctx, "shop 77777")) },
-		"search=commit":  func() error { return found(h.Search(ctx, string(commit(77_777)))) },
-		"search=rare":    func() error { return found(h.Search(ctx, "change 77777")) },
-		"search=all":     func() error { return found(h.Search(ctx, "ali")) }, // each version's author
-		"search=none":    func() error { _, _, err := h.Search(ctx, "PAY-1"); return err },
+		"search=version":   func() error { return found(h.Search(ctx, "shop 77777")) },
+		"search=commit":    func() error { return found(h.Search(ctx, string(commit(77_777)))) },
+		"search=rare":      func() error { return found(h.Search(ctx, "change 77777")) },
+		"search=all":       func() error { return found(h.Search(ctx, "ali")) },   // each version's author
+		"search=beginning": func() error { return found(h.Search(ctx, "chang")) }, // of a word of each message
+		"search=none":      func() error { _, _, err := h.Search(ctx, "PAY-1"); return err },
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
