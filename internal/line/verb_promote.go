@@ -29,7 +29,8 @@ func (p Promote) admissible(s *State) (*Version, int, error) {
 	}
 	index := v.stageIndex(p.Stage)
 	if index < 0 {
-		return nil, 0, andon.Errorf(andon.KindInvalid, "%s has no stage %s after its commit stage", v.Ref, p.Stage)
+		return nil, 0, andon.Errorf(andon.KindInvalid, "%s has no stage %s after its commit stage", v.Ref, p.Stage).
+			WithHint("its stages are %s", v.stageNames())
 	}
 	if err := v.mayProceed(); err != nil {
 		return nil, 0, err
@@ -63,7 +64,7 @@ func (p Promote) checkOpen(v *Version, index int) error {
 		return andon.Errorf(andon.KindInvalid, "stage %s has no manual gate: %s enters it by itself", p.Stage, v.Ref)
 	case v.waits(index) && v.Admitted == p.Stage:
 		return andon.Errorf(andon.KindConflict, "%s is admitted to stage %s already", v.Ref, p.Stage).
-			WithHint("`andon why %s %s` says what it waits for", v.Ref.Service, v.Ref.Number)
+			WithHint("`andon why %s@%s` says what it waits for", v.Ref.Service, v.Ref.Number)
 	case v.waits(index):
 		return nil
 	case v.Next >= index:
@@ -118,7 +119,7 @@ func (r Deploy) plan(s *State, by andon.Actor) (andon.Plan, error) {
 	}
 	if want := v.Pipeline.MaturityFor(r.Environment); !v.Maturity.AtLeast(want) {
 		return andon.Plan{}, andon.Errorf(andon.KindRefused, "%s is %s, and %s asks for %s", v.Ref, v.Maturity, r.Environment, want).
-			WithHint("its pipeline brings it there: `andon why %s %s` says what it waits for", v.Ref.Service, v.Ref.Number)
+			WithHint("its pipeline brings it there: `andon why %s@%s` says what it waits for", v.Ref.Service, v.Ref.Number)
 	}
 	plan, problem := s.plan(v, r.Environment, andon.DeployForward, by, r.Reason)
 	if problem == nil {

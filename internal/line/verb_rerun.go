@@ -61,7 +61,8 @@ func (r Rerun) way(s *State) (*Version, int, error) {
 	}
 	switch {
 	case index == noStage:
-		return nil, 0, andon.Errorf(andon.KindInvalid, "%s has no stage %s", v.Ref, r.Stage)
+		return nil, 0, andon.Errorf(andon.KindInvalid, "%s has no stage %s", v.Ref, r.Stage).
+			WithHint("its stages are %s", v.stageNames())
 	case index > v.Next:
 		return nil, 0, andon.Errorf(andon.KindRefused, "%s ended in stage %s: it cannot go on at stage %s", v.Ref, v.Stage(), r.Stage)
 	case index == commitStage && v.Artifact != nil:
@@ -80,7 +81,11 @@ func (r Rerun) Means(s *State) (Verb, error) {
 	if s.FindDeployment(r.Deployment) != nil {
 		return nil, andon.Errorf(andon.KindConflict, "deployment %s has not ended", r.Deployment)
 	}
-	if p == nil || p.Last == nil || p.Last.Plan.ID != r.Deployment {
+	if p == nil || !p.had(r.Deployment) {
+		return nil, andon.Errorf(andon.KindNotFound, "there is no deployment %s", r.Deployment).
+			WithHint("`andon status` lists what is on its way, `andon audit` what happened")
+	}
+	if p.Last == nil || p.Last.Plan.ID != r.Deployment {
 		return nil, andon.Errorf(andon.KindNotFound, "%s is not the last deployment of its place", r.Deployment).
 			WithHint("`andon deploy SERVICE VERSION ENVIRONMENT` deploys any version that is ready for it")
 	}

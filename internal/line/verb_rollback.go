@@ -46,7 +46,7 @@ func (r Rollback) way(s *State) (w wayBack, err error) {
 	}
 	w.place = s.Places[r.Place.Key()]
 	if w.place == nil || w.place.Live == nil && w.place.Active == nil {
-		return w, andon.Errorf(andon.KindConflict, "nothing is live of %s", r.Place).WithHint("deploy a version first")
+		return w, andon.Errorf(andon.KindConflict, "nothing of %s is live in %s", r.Place.Service, r.Place.Environment).WithHint("deploy a version first")
 	}
 	bad, back, err := r.leaving(w.place)
 	if err != nil {
@@ -100,7 +100,8 @@ func (r Rollback) target(p *Place, bad andon.VersionNumber, back *andon.Release)
 		return back, nil
 	}
 	if r.To == bad {
-		return nil, andon.Errorf(andon.KindConflict, "version %s is what %s would be rolled back from", bad, p.Place)
+		return nil, andon.Errorf(andon.KindConflict, "version %s is the one that a rollback of %s would replace", bad, p.Place).
+			WithHint("name an earlier version, or none for the previous good one")
 	}
 	for _, g := range slices.Backward(p.Good) {
 		switch {
@@ -116,10 +117,10 @@ func (r Rollback) target(p *Place, bad andon.VersionNumber, back *andon.Release)
 	}
 	if r.To == 0 {
 		return nil, andon.Errorf(andon.KindConflict, "%s has no earlier good version to go back to", p.Place).
-			WithHint("push a fix: it may pass the stopped line")
+			WithHint("push a fix: its version may pass a stopped line")
 	}
 	return nil, andon.Errorf(andon.KindRefused, "version %s was never good in %s, or too long ago", r.To, p.Place.Environment).
-		WithHint("`andon log %s` shows what was live there", p.Place.Service)
+		WithHint("`andon audit %s` shows what was live there", p.Place.Service)
 }
 
 // clearWay turns the active deployment of the place back, quarantines the bad version, and ends

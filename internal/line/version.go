@@ -1,6 +1,8 @@
 package line
 
 import (
+	"strings"
+
 	"github.com/andon-cd/andon/internal/andon"
 )
 
@@ -47,6 +49,17 @@ func (v *Version) stageIndex(name andon.StageName) int {
 }
 
 const noStage = -2
+
+// stageNames lists the stages of the pipeline for people: "commit, acceptance, production".
+func (v *Version) stageNames() string {
+	names := []string{string(andon.CommitStageName)}
+	if v.Pipeline != nil {
+		for _, stage := range v.Pipeline.Stages {
+			names = append(names, string(stage.Name))
+		}
+	}
+	return strings.Join(names, ", ")
+}
 
 // stage returns the stage after the commit stage that the version is in or waits to enter; nil in
 // the commit stage and after the last.

@@ -1,0 +1,36 @@
+package line
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/andon-cd/andon/internal/andon"
+)
+
+// TestRefusals_SayWhatIsWrongAndWhatToDo asks for what cannot be done, as people do at night.
+func TestRefusals_SayWhatIsWrongAndWhatToDo(t *testing.T) {
+	p := newPlant(t)
+	place := andon.Place{Service: "shop", Environment: "production"}
+	p.Deployed("good")
+	for _, c := range []struct {
+		name          string
+		do            Verb
+		message, hint string
+	}{
+		{"a stage that is not there", Promote{Version: p.ref(1), Stage: "acceptence"}, "shop 1 has no stage acceptence", "its stages are commit, "},
+		{"back from the first version", Rollback{Place: place}, "no earlier good version", "push a fix"},
+		{"back to what is live", Rollback{Place: place, To: 1}, "version 1 is the one that a rollback of shop in production would replace", "name an earlier version"},
+		{"back to what never was", Rollback{Place: place, To: 9}, "version 9 was never good in production", "`andon audit shop`"},
+		{"again what was never tried", Rerun{Deployment: "shop.production.99"}, "there is no deployment shop.production.99", "`andon status`"},
+		{"a cord for no reason", PullCord{Scope: andon.Scope{Kind: andon.ScopePlant}, Reason: " \t"}, "needs a reason", "--reason"},
+		{"a cord with a novel", PullCord{Scope: andon.Scope{Kind: andon.ScopePlant}, Reason: strings.Repeat("ü", longestReason+1)}, "has 1001 characters, and may have 1000", "in a sentence"},
+	} {
+		_, err := p.s.Decide(Command{By: "admin", Do: c.do}, p.now)
+		e, ok := errors.AsType[*andon.Error](err)
+		if !ok || !strings.Contains(e.Message, c.message) || !strings.Contains(e.Hint, c.hint) {
+			t.Errorf("%s: refused with %#v", c.name, err)
+		}
+	}
+	p.must(PullCord{Scope: andon.Scope{Kind: andon.ScopePlant}, Reason: strings.Repeat("ü", longestReason)})
+}
