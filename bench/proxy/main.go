@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/andon-cd/andon/internal/traffic/proxy"
@@ -38,7 +39,7 @@ func main() {
 	rounds := flag.Int("rounds", 3, "rounds; the median counts")
 	switches := flag.Int("switches", 0, "instead: move one route of 1,000 so many times under the load")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	l := load{requests: *requests, clients: *clients, size: *size}
 	if *switches > 0 {
