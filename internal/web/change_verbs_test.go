@@ -156,7 +156,7 @@ func TestCancelPages_OfADeploymentThatHasNotBegun(t *testing.T) {
 	s.plant.Do(line.Deploy{Version: andon.VersionRef{Service: "shop", Number: 1}, Environment: "production"})
 	const record = "/services/shop/deployments/shop.production.3"
 	const path = record + "/cancel"
-	s.has(record, "<dt>before it</dt><dd>version 2</dd>", "<dt>hosts</dt><dd>test") // as it would begin now
+	s.has(record, ">version 2</a></dd>", "<dt>hosts</dt><dd>test") // as it would begin now
 	s.has(path, "Abort shop.production.3", "It has not begun, and will not")
 	s.confirmed(path, "not now", record)
 	s.has(record, "cancelled", "It never began, and changed nothing.")

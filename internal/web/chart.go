@@ -57,7 +57,7 @@ func drawTraffic(d history.Deployment, now time.Time) *chart {
 		case andon.StepPausing, andon.StepSoaking, andon.StepDraining:
 			look = "wait"
 		case andon.StepReverting:
-			look = "wait stopped"
+			look = "back"
 		}
 		c.Bands = append(c.Bands, bar{
 			X: x(s.Time), Width: max(x(s.Time.Add(s.Took))-x(s.Time), 0.5), Look: look,
