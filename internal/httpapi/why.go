@@ -136,9 +136,31 @@ func sentence(s *line.State, w api.Why, ref andon.VersionRef) string {
 		return first.Reason
 	}
 	if len(w.Cords) > 0 {
-		return fmt.Sprintf("the line is stopped by %s (%s), and nothing waits for it", w.Cords[0].ID, w.Cords[0].Reason)
+		first := w.Cords[0]
+		return fmt.Sprintf("the line is stopped by %s (%s)%s, and nothing waits for it", first.ID, first.Reason, failedSince(s, first))
 	}
 	return "nothing holds " + w.About + " back"
+}
+
+// failedSince names the newest version that failed after the one that a cord was pulled for: the
+// cord keeps telling of the first.
+func failedSince(s *line.State, cord api.Cord) string {
+	at := slices.IndexFunc(s.Cords, func(c *line.Cord) bool { return string(c.ID) == cord.ID && c.Fix != nil })
+	if at < 0 {
+		return ""
+	}
+	fix := s.Cords[at].Fix
+	var newest *line.Version
+	for _, v := range s.Services[fix.Service].Versions {
+		failed := v.Trunk && v.Ended != nil && v.Ended.Outcome == andon.Failed && v.Ref.Number > fix.Broken
+		if failed && (newest == nil || v.Ref.Number > newest.Ref.Number) {
+			newest = v
+		}
+	}
+	if newest == nil {
+		return ""
+	}
+	return fmt.Sprintf("; since then %s failed, too: %s", newest.Ref, newest.Ended.Reason)
 }
 
 // chains returns those of the waits that a condition selects, with what holds back that which they

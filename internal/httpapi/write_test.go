@@ -110,6 +110,21 @@ func TestWhy_FollowsTheReasonsOfReasons(t *testing.T) {
 	}
 }
 
+func TestWhy_OfAStoppedLineTellsOfTheNewestThatFailed(t *testing.T) {
+	p := newPlant(t)
+	p.connect()
+	for _, letter := range []string{"a", "b", "c"} {
+		p.does = fails(letter, andon.CommitStageName)
+		p.push(letter, "main", "Sell things "+letter, shopYAML)
+		p.settle()
+	}
+	w, err := p.client.Why(t.Context(), api.WhyQuestion{Service: "shop"})
+	p.must(err)
+	if len(w.Cords) != 1 || !strings.Contains(w.Sentence, "(shop 1 failed") || !strings.Contains(w.Sentence, "; since then shop 3 failed, too: stage commit") {
+		t.Errorf("%+v", w)
+	}
+}
+
 func TestWhy_AVersionBehindAnotherNamesWhatHoldsThatOne(t *testing.T) {
 	p := newPlant(t)
 	p.connect()
