@@ -27,7 +27,8 @@ func TestKeyboard(t *testing.T) {
 	b := openTab(t, p.URL)
 	b.except = append(b.except, "401 (Unauthorized)")
 	b.open("/board")
-	b.press(p.Token) // the field of the token has the focus from the start
+	b.holds(`document.activeElement.id === "token"`) // by itself
+	b.press(p.Token)
 	b.press(kb.Enter)
 	b.sees("#row-shop")
 

@@ -63,6 +63,8 @@ func Pages(ctx context.Context, client *api.Client) ([]Page, error) {
 		{Name: "measure-cords", Kind: "/measures/{measure}", Path: "/measures/stops"},
 		{Name: "measure-nothing", Kind: "/measures/{measure}", Path: "/measures/recovery"},
 		{Name: "maturity", Kind: "/maturity", Path: "/maturity"},
+		{Name: "audit", Kind: "/audit", Path: "/audit"},
+		{Name: "audit-all", Kind: "/audit", Path: "/audit?service=" + s.live.Service + "&show=all"},
 
 		{Name: "deploy-choice", Kind: ofVersion + "/deploy", Path: version + "/deploy"},
 		{Name: "deploy", Kind: ofVersion + "/deploy", Path: behind(version+"/deploy?environment=", s.target)},

@@ -140,14 +140,16 @@ func kindsOf(pages []browser.Page) *http.ServeMux {
 	return kinds
 }
 
-// leadsTo: the page has links, and all that lead to pages of the plant lead to known ones.
+// leadsTo: all links that lead to pages of the plant lead to ones that are looked at. Each kind that
+// is not is told once.
 func (b *tab) leadsTo(page string, kinds *http.ServeMux) {
 	b.t.Helper()
 	for _, path := range eval[[]string](b, `[...document.querySelectorAll("a[href]:not([download]), form[action]:not([method=post])")]
   .map((e) => new URL(e.getAttribute("href") ?? e.getAttribute("action"), location))
   .filter((to) => to.origin === location.origin && to.pathname !== location.pathname).map((to) => to.pathname)`) {
 		if _, kind := kinds.Handler(&http.Request{Method: http.MethodGet, URL: &url.URL{Path: path}}); kind == "" && !strings.HasPrefix(path, "/logs/raw/") {
-			b.t.Errorf("%s leads to %s, which no page is looked at of", page, path)
+			b.t.Errorf("%s leads to %s: no page of this kind is among browser.Pages", page, path)
+			kinds.Handle(path, http.NotFoundHandler())
 		}
 	}
 }

@@ -29,15 +29,15 @@ func TestBoard_TurnsFromTeamToTeam(t *testing.T) {
 		t.Errorf("the board begins at %s", at)
 	}
 
-	b.sees("#row-depot .ways a", "1")
-	const here = `location.search === "?rotate=5s&team=store" && document.querySelector("#row-shop") === null && document.title.startsWith("store · Board")`
-	b.holds(here)
-	eval[bool](b, `(document.querySelector("#row-depot a").focus(), window.turns = 0, true)`)
+	b.holds(`location.search === "?rotate=5s&team=store" && document.title.startsWith("store · Board") &&
+  document.querySelector("#row-shop") === null && (document.querySelector("#row-depot a").focus(), window.turns = 0, window.used = document.querySelector(".board"), true)`)
 	depot.Commit("Change nothing", nil)
 	depot.Push()
 	b.sees("#row-depot .ways a", "2")
 	b.holds("window.turns >= 2") // what the first one would do is done long before the second
-	b.holds(here)
+	if !eval[bool](b, `window.used === document.querySelector(".board")`) {
+		t.Error("the board turns from somebody who uses it")
+	}
 
 	eval[bool](b, `(document.activeElement.blur(), true)`)
 	b.sees("#row-shop")

@@ -104,14 +104,15 @@
   // A board on a wall shows one team after the other. It turns only to a page that came: when the
   // connection is lost, the last one stays and says so. It waits for whoever uses it.
   const turn = location.pathname.startsWith("/board") && /^(\d+)(s|m)$/.exec(new URLSearchParams(location.search).get("rotate") || "");
+  const used = () => main.contains(document.activeElement) && document.activeElement !== main;
   async function next() {
-    if (main.contains(document.activeElement) && document.activeElement !== main) return;
+    if (used()) return;
     const answer = await fetch("/board/next" + location.search, { headers: { Accept: "text/html" } });
     if (!answer.ok || answer.url === location.href) return;
     if (!new URL(answer.url).pathname.startsWith("/board")) { location.reload(); return; } // signed out
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     const page = fresh.querySelector("#main [data-live]");
-    if (!page) return;
+    if (!page || used()) return;
     source?.close();
     main.replaceChildren(page);
     document.title = fresh.title;
