@@ -435,3 +435,25 @@ func TestNext_ChangesNothingInItsInput(t *testing.T) {
 		t.Errorf("it was %s and is %s", before, after)
 	}
 }
+
+// TestRetire_WaitsForProxiesThatHadTheRoute: a route that is gone has no edges any more, and what a
+// proxy told of it before may not be all that it did.
+func TestRetire_WaitsForProxiesThatHadTheRoute(t *testing.T) {
+	in := newDrive(andon.BlueGreen, 2, 2).in
+	in.Desired.Route, in.RouteGeneration = nil, 7
+	old := in.Desired.Copies[0]
+	in.Copies[old.ID].Unrouted = in.Now
+	for _, proxy := range []struct {
+		knows   int64
+		lost    bool
+		carries bool
+	}{{6, false, true}, {7, false, false}, {6, true, false}} {
+		in.Routes, in.Lost = map[andon.AgentName]*andon.RouteState{"edge": {Generation: proxy.knows}}, nil
+		if proxy.lost {
+			in.Lost = map[andon.AgentName]time.Time{"edge": in.Now}
+		}
+		if got := look(in).draining(old); got != proxy.carries {
+			t.Errorf("%+v: draining is %v", proxy, got)
+		}
+	}
+}

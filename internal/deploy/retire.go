@@ -60,9 +60,12 @@ func (v *view) draining(c andon.Copy) bool {
 			return true
 		}
 	}
-	for _, rs := range v.Routes { // also of agents whose proxy had the route before
+	for agent, rs := range v.Routes { // also of agents whose proxy had the route before
 		if slices.Contains(rs.Draining, c.ID) || slices.Contains(rs.Targets, c.ID) {
 			return true
+		}
+		if _, lost := v.Lost[agent]; !lost && rs.Generation < v.RouteGeneration {
+			return true // it may have sent it requests since it last told
 		}
 	}
 	return v.lost(c)
