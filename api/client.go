@@ -71,13 +71,16 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 		}
 		body = bytes.NewReader(data)
 	}
+	if at, err := url.Parse(c.Server); err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
+		return nil, &Error{Kind: KindInvalid, Message: fmt.Sprintf("%q is not the address of a plant", c.Server), Hint: "write it like http://127.0.0.1:8600"}
+	}
 	target := strings.TrimSuffix(c.Server, "/") + path
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
 	req, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {
-		return nil, &Error{Kind: KindInvalid, Message: fmt.Sprintf("%q is not the address of a plant", c.Server), Hint: "write it like http://127.0.0.1:8600"}
+		return nil, &Error{Kind: KindInvalid, Message: "the request cannot be made: " + err.Error()}
 	}
 	req.Header.Set("Accept", "application/json")
 	if body != nil {
@@ -96,7 +99,7 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	}
 	if resp.StatusCode >= 300 {
 		defer resp.Body.Close()
-		return nil, refusal(resp)
+		return nil, c.refusal(resp)
 	}
 	return resp, nil
 }
@@ -105,11 +108,14 @@ func (c *Client) unreachable(ctx context.Context) error {
 	if ctx.Err() == context.DeadlineExceeded {
 		return &Error{Kind: KindTimeout, Message: fmt.Sprintf("the plant at %s did not answer in time", c.Server)}
 	}
-	return &Error{Kind: KindUnreachable, Message: fmt.Sprintf("the plant at %s does not answer", c.Server), Hint: "start it with `andon server`, or name another one with --server"}
+	return &Error{
+		Kind: KindUnreachable, Message: fmt.Sprintf("the plant at %s does not answer", c.Server),
+		Hint: "start it with `andon server`, or name another one with --server", away: true,
+	}
 }
 
 // refusal returns the error of an answer that is not a success.
-func refusal(resp *http.Response) error {
+func (c *Client) refusal(resp *http.Response) error {
 	data, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	var f Failure
 	if err == nil && json.Unmarshal(data, &f) == nil && f.Error != nil && f.Error.Kind != "" {
@@ -124,7 +130,10 @@ func refusal(resp *http.Response) error {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		kind = KindUnavailable
 	}
-	return &Error{Kind: kind, Message: "the plant answers " + resp.Status}
+	return &Error{
+		Kind: kind, Message: fmt.Sprintf("%s answers %s, and does not say why as a plant does", c.Server, resp.Status),
+		Hint: "see that it is the address of a plant, as `andon server` prints it, and what is in front of it",
+	}
 }
 
 // path joins segments, each escaped.

@@ -33,7 +33,13 @@ type Error struct {
 	Line   int    `json:"line,omitempty" doc:"from 1"`
 	Column int    `json:"column,omitempty" doc:"in characters, from 1"`
 	Source string `json:"source,omitempty" doc:"the line itself"`
+
+	away bool // it is the client's: the plant did not answer
 }
+
+// Away reports whether the plant itself did not answer. An error of KindUnreachable that it answers
+// with is about something that it asked.
+func (e *Error) Away() bool { return e.away }
 
 // Error returns the message, with its position before it.
 func (e *Error) Error() string {

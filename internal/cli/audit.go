@@ -24,6 +24,9 @@ type auditListCmd struct {
 
 // Run lists what happened.
 func (cmd *auditListCmd) Run(c *call) error {
+	if err := within("--limit", cmd.Limit, 1000); err != nil {
+		return err
+	}
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -34,11 +37,19 @@ func (cmd *auditListCmd) Run(c *call) error {
 	if err != nil {
 		return c.known(client, cmd.Service, err)
 	}
+	if len(entries) == 0 && cmd.Service != "" {
+		if err := c.everKnown(client, cmd.Service); err != nil {
+			return err
+		}
+	}
 	if c.json {
 		c.sayJSON(c.out, struct {
 			Entries []api.Entry `json:"entries"`
 		}{entries})
 		return nil
+	}
+	if len(entries) == 0 {
+		fmt.Fprintln(c.err, "Nothing of this kind happened.")
 	}
 	var t table
 	now := time.Now()

@@ -62,7 +62,7 @@ func (c *call) withAdvice(err error) error {
 	}
 	better := *e
 	switch dir := c.spokenTo.Dir; {
-	case e.Kind == api.KindUnreachable && dir != "":
+	case e.Away() && dir != "":
 		better.Hint = fmt.Sprintf("Start it with `andon server --data %s`, or name another one with --server.", quoted(dir))
 	case e.Kind == api.KindSignIn && c.spokenTo.Token == "":
 		better.Message = "the plant at " + c.spokenTo.URL + " wants to know who you are"

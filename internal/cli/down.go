@@ -55,6 +55,10 @@ func (cmd *downCmd) Run(c *call) error {
 		c.sayJSON(c.out, answer)
 		return nil
 	}
+	if !answer.Server && answer.Copies == 0 {
+		fmt.Fprintf(c.out, "Nothing of it runs in %s any more.\n", dir)
+		return nil
+	}
 	who := "server"
 	if _, err := os.Stat(agentRecordFile(dir)); err == nil {
 		who = "agent"

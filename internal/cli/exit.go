@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/andon-cd/andon/api"
 	"github.com/andon-cd/andon/internal/andon"
@@ -59,6 +60,14 @@ func (e *usageError) Error() string { return e.message }
 
 // usage returns a usage error with what to write instead.
 func usage(message, hint string) error { return &usageError{message, hint} }
+
+// within refuses the number of a flag that is not between 1 and most.
+func within(flag string, n, most int) error {
+	if n >= 1 && n <= most {
+		return nil
+	}
+	return usage(fmt.Sprintf("%s must be from 1 to %d, not %d", flag, most, n), "Leave it out for what is usual.")
+}
 
 // asWire returns any error as the one that people and programs see.
 func asWire(err error) *api.Error {

@@ -12,11 +12,14 @@ import (
 
 type flowCmd struct {
 	About string `arg:"" optional:"" name:"what" help:"shop, or shop@42 for one change; everything if left out."`
-	Days  int    `placeholder:"N" help:"How many days, up to now. (default 30)"`
+	Days  int    `default:"30" placeholder:"N" help:"How many days, up to now. (default ${default})"`
 }
 
 // Run shows where the time between commit and production goes.
 func (cmd *flowCmd) Run(c *call) error {
+	if err := within("--days", cmd.Days, 366); err != nil {
+		return err
+	}
 	client, err := c.client()
 	if err != nil {
 		return err

@@ -3,13 +3,14 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/andon-cd/andon/api"
 )
 
 type logCmd struct {
-	Version string `arg:"" name:"version" help:"shop (its newest version), shop@42, or the name of one log."`
+	Version string `arg:"" name:"version" help:"shop (its newest version), shop@42, a deployment (shop.production.7), or the name of one log."`
 	Env     string `placeholder:"ENVIRONMENT" aliases:"environment" help:"The running copies of the service there, and not its jobs."`
 	Stage   string `placeholder:"STAGE" help:"Only this stage."`
 	Job     string `placeholder:"JOB" help:"Only this job."`
@@ -29,6 +30,9 @@ func (cmd *logCmd) Run(c *call) error {
 	if cmd.Env != "" && (cmd.Stage != "" || cmd.Job != "") {
 		return usage("--env is about running copies, --stage and --job are about jobs", "Leave one of them out.")
 	}
+	if cmd.named() && (cmd.Env != "" || cmd.Stage != "" || cmd.Job != "") {
+		return usage("--env, --stage and --job are about a service or a version", "Leave them out for "+cmd.Version+".")
+	}
 	if cmd.Lines < 1 {
 		return usage("--lines must be at least 1", "Leave it out for the last 1000.")
 	}
@@ -47,6 +51,11 @@ func (cmd *logCmd) Run(c *call) error {
 	return cmd.print(c, client, sources)
 }
 
+// named reports whether the command names a deployment or a log.
+func (cmd *logCmd) named() bool {
+	return strings.Contains(cmd.Version, "/") || deploymentForm.MatchString(cmd.Version)
+}
+
 // A finder returns the logs there are now, and whether there will be no others.
 type finder func() (sources []logSource, complete bool, err error)
 
@@ -56,6 +65,11 @@ func (cmd *logCmd) finder(c *call, client *api.Client) finder {
 	case strings.Contains(cmd.Version, "/"):
 		return func() ([]logSource, bool, error) {
 			return []logSource{{log: cmd.Version, label: cmd.Version}}, true, nil
+		}
+	case deploymentForm.MatchString(cmd.Version):
+		return func() ([]logSource, bool, error) {
+			d, err := client.Deployment(c.ctx, cmd.Version)
+			return deploymentLogs(d), d.Ended != nil, err
 		}
 	case cmd.Env != "":
 		return func() ([]logSource, bool, error) {
@@ -73,6 +87,9 @@ func (cmd *logCmd) finder(c *call, client *api.Client) finder {
 				return nil, false, c.known(client, service, err)
 			}
 			version = fmt.Sprint(v.Number) // the newest one now, not later
+			if err := cmd.isIn(v); err != nil {
+				return nil, false, err
+			}
 			return jobLogs(v, cmd.Stage, cmd.Job), v.Ended != nil, nil
 		}
 	}
@@ -97,6 +114,54 @@ func copyLogs(s api.ServiceDetail, environment string) ([]logSource, error) {
 		e.Hint = "Did you mean " + near + "?"
 	}
 	return nil, e
+}
+
+// deploymentLogs returns the logs of the copies that a deployment brought up, and of their smoke tests.
+func deploymentLogs(d api.DeploymentDetail) []logSource {
+	var sources []logSource
+	for _, copy := range d.Copies {
+		sources = append(sources, logSource{log: copy.Log, label: copy.ID})
+	}
+	for _, task := range d.Tasks {
+		for _, a := range task.Attempts {
+			sources = append(sources, logSource{log: a.Log, label: task.Instance + "/" + string(task.Kind), attempt: a.Number})
+		}
+	}
+	return sources
+}
+
+// isIn returns an error if the flags name a stage or a job that the version will never have.
+func (cmd *logCmd) isIn(v api.VersionDetail) error {
+	if v.Pipeline == nil {
+		return nil
+	}
+	var stages, jobs []string
+	for _, stage := range v.Pipeline.Stages {
+		stages = append(stages, stage.Name)
+		if cmd.Stage == "" || cmd.Stage == stage.Name {
+			for _, job := range stage.Jobs {
+				jobs = append(jobs, job.Name)
+			}
+		}
+	}
+	if cmd.Stage != "" && !slices.Contains(stages, cmd.Stage) {
+		return noSuch(fmt.Sprintf("%s %d has no stage %s", v.Service, v.Number, cmd.Stage), cmd.Stage, "stages", stages)
+	}
+	if cmd.Job != "" && !slices.Contains(jobs, cmd.Job) {
+		return noSuch(fmt.Sprintf("%s %d has no job %s", v.Service, v.Number, cmd.Job), cmd.Job, "jobs", jobs)
+	}
+	return nil
+}
+
+// noSuch says that nothing has the name, with the one that was probably meant or all that there are.
+func noSuch(message, name, plural string, known []string) error {
+	e := &api.Error{Kind: api.KindNotFound, Message: message}
+	if near := nearest(name, known); near != "" {
+		e.Hint = "Did you mean " + near + "?"
+	} else if len(known) > 0 {
+		e.Hint = "Its " + plural + " are " + strings.Join(known, ", ") + "."
+	}
+	return e
 }
 
 // jobLogs returns the logs of a version's jobs and smoke tests, in the order in which they began.

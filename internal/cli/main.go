@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -72,15 +73,35 @@ func newParser(p *program, t *terminal) (*kong.Kong, error) {
 
 // misuse returns kong's complaint as a usage error, with the help to read.
 func misuse(err error) error {
-	message := err.Error()
-	if flag, rest, _ := strings.Cut(message, ": expected "); strings.Contains(rest, `value but got "EOL"`) {
-		message = flag + " needs a value"
-	}
-	usage := &usageError{message: capital(message), hint: "See `andon --help`."}
+	usage := &usageError{message: misuseWords(err.Error()), hint: "See `andon --help`."}
 	if p, ok := errors.AsType[*kong.ParseError](err); ok && p.Context != nil {
 		if cmd := p.Context.Selected(); cmd != nil {
 			usage.hint = "See `andon " + cmd.Path() + " --help`."
+		} else if word, ok := strings.CutPrefix(usage.message, "unexpected argument "); ok {
+			usage.message = "there is no command " + word
 		}
 	}
 	return usage
+}
+
+// misuseWords says what kong says as all other errors are said.
+func misuseWords(message string) string {
+	if flag, rest, _ := strings.Cut(message, ": expected "); strings.Contains(rest, `value but got "EOL"`) {
+		return flag + " needs a value"
+	}
+	if flag, rest, _ := strings.Cut(message, ": expected "); strings.Contains(rest, "(short flag); perhaps try") {
+		_, got, _ := strings.Cut(rest, `got "`)
+		got, _, _ = strings.Cut(got, `"`)
+		return flag + " does not take " + got
+	}
+	if missing, ok := strings.CutPrefix(message, "expected "); ok {
+		if word, err := strconv.Unquote(missing); err == nil {
+			missing = word
+		}
+		return missing + " is missing"
+	}
+	if missing, ok := strings.CutPrefix(message, "missing flags: "); ok {
+		return missing + " is missing"
+	}
+	return message
 }

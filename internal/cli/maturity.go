@@ -10,11 +10,14 @@ import (
 
 type maturityCmd struct {
 	Service string `arg:"" optional:"" help:"Only this service; all of them if left out."`
-	Days    int    `placeholder:"N" help:"How many days, up to now. (default 30)"`
+	Days    int    `default:"30" placeholder:"N" help:"How many days, up to now. (default ${default})"`
 }
 
 // Run prints which practices of continuous delivery the plant follows, each with its evidence.
 func (cmd *maturityCmd) Run(c *call) error {
+	if err := within("--days", cmd.Days, 366); err != nil {
+		return err
+	}
 	client, err := c.client()
 	if err != nil {
 		return err

@@ -9,11 +9,14 @@ import (
 
 type measuresCmd struct {
 	Service string `arg:"" optional:"" help:"Only this service; all of them if left out."`
-	Days    int    `placeholder:"N" help:"How many days, up to now. (default 30)"`
+	Days    int    `default:"30" placeholder:"N" help:"How many days, up to now. (default ${default})"`
 }
 
 // Run prints the figures of a period, each with what it counts.
 func (cmd *measuresCmd) Run(c *call) error {
+	if err := within("--days", cmd.Days, 366); err != nil {
+		return err
+	}
 	client, err := c.client()
 	if err != nil {
 		return err

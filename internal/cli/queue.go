@@ -46,7 +46,7 @@ func writeQueue(w io.Writer, queue api.Queue, now time.Time, p palette) {
 			fmt.Fprintf(w, "  %s\n", p.faint("→ "+cause.Action))
 		}
 		for _, held := range cause.Held {
-			writeWait(w, held, "    ", now, p)
+			writeWait(w, held, "    ", "", now, p)
 		}
 		if cause.More > 0 {
 			fmt.Fprintf(w, "    and %d more\n", cause.More)
@@ -57,7 +57,7 @@ func writeQueue(w io.Writer, queue api.Queue, now time.Time, p palette) {
 
 func movingWords(n int) string {
 	if n == 0 {
-		return "Nothing is on its way."
+		return "Nothing goes on by itself."
 	}
 	return capital(count(n, "thing goes on by itself", "things go on by themselves")) + "."
 }

@@ -15,11 +15,15 @@ type searchCmd struct {
 
 // Run finds what a text names.
 func (cmd *searchCmd) Run(c *call) error {
+	text := strings.Join(cmd.Text, " ")
+	if strings.TrimSpace(text) == "" {
+		return usage("there is nothing to search for", "Write `andon search shop 12`, a commit, a ticket, a person, or words of a message.")
+	}
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
-	answer, err := client.Search(c.ctx, strings.Join(cmd.Text, " "))
+	answer, err := client.Search(c.ctx, text)
 	if err != nil {
 		return err
 	}

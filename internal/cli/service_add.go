@@ -97,6 +97,9 @@ func (c *call) readSecret(path string) (string, error) {
 	}
 	secret := strings.TrimSpace(string(data))
 	if secret == "" {
+		if path == "-" {
+			path = "standard input"
+		}
 		return "", andon.Errorf(andon.KindInvalid, "%s is empty", path).WithHint("Put the secret into it, and nothing else.")
 	}
 	return secret, nil

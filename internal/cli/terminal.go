@@ -63,7 +63,7 @@ func problem(e *api.Error, p palette) string {
 	}
 	text := p.red("andon:") + " " + printable(e.Message) + "\n"
 	if e.Hint != "" {
-		text += "  " + printable(capital(e.Hint)) + "\n"
+		text += "  " + printable(asSentence(capital(e.Hint))) + "\n"
 	}
 	return text
 }
@@ -75,6 +75,17 @@ func (t *terminal) sayJSON(w io.Writer, v any) {
 	if err := enc.Encode(v); err != nil {
 		fmt.Fprintf(t.err, "andon: the answer cannot be written: %v\n", err)
 	}
+}
+
+// asSentence returns a sentence with its full stop, unless it ends with an address or with what people
+// type outside of quotes.
+func asSentence(s string) string {
+	last, _ := utf8.DecodeLastRuneInString(s)
+	word := s[strings.LastIndexByte(s, ' ')+1:]
+	if strings.ContainsAny(word, ":/") || !unicode.IsLetter(last) && !unicode.IsDigit(last) && last != '`' && last != ')' {
+		return s
+	}
+	return s + "."
 }
 
 // capital returns s with an upper-case first letter, unless it begins with what people type.

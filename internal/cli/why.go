@@ -47,8 +47,9 @@ func questionAbout(about string) api.WhyQuestion {
 
 func writeWhy(w io.Writer, answer api.Why, now time.Time, p palette) {
 	sentence := strings.TrimSuffix(printable(answer.Sentence), ".") + "."
-	if strings.HasPrefix(sentence, "the ") || strings.HasPrefix(sentence, "nothing ") {
-		sentence = capital(sentence) // a service keeps its lower-case name
+	switch word, _, _ := strings.Cut(sentence, " "); word {
+	case "the", "nothing", "stage", "job", "deployment": // a service keeps its lower-case name
+		sentence = capital(sentence)
 	}
 	if answer.Moves {
 		fmt.Fprintln(w, p.green(sentence))
@@ -56,7 +57,7 @@ func writeWhy(w io.Writer, answer api.Why, now time.Time, p palette) {
 		fmt.Fprintln(w, p.bold(sentence))
 	}
 	for _, wait := range answer.Waits {
-		writeWait(w, wait, "  ", now, p)
+		writeWait(w, wait, "  ", "", now, p)
 	}
 	for _, cord := range answer.Cords {
 		if strings.Contains(answer.Sentence, cord.Reason) {
@@ -66,8 +67,9 @@ func writeWhy(w io.Writer, answer api.Why, now time.Time, p palette) {
 	}
 }
 
-// writeWait writes a wait and, further in, what holds back that which it waits for.
-func writeWait(w io.Writer, wait api.Wait, indent string, now time.Time, p palette) {
+// writeWait writes a wait after a link to what it explains, if any, and, further in, what holds back
+// that which it waits for.
+func writeWait(w io.Writer, wait api.Wait, indent, link string, now time.Time, p palette) {
 	text := strings.TrimSuffix(printable(wait.Reason), ".") + ", " + since(wait.Since, now)
 	if who := waitsWhat(wait); who != "" {
 		text = who + ": " + text
@@ -75,12 +77,12 @@ func writeWait(w io.Writer, wait api.Wait, indent string, now time.Time, p palet
 	if wait.Until != nil {
 		text += ", until " + clock(*wait.Until, now) + " at the latest"
 	}
-	fmt.Fprintf(w, "%s%s\n", indent, text)
+	fmt.Fprintf(w, "%s%s%s\n", indent, link, text)
 	if wait.Action != "" {
 		fmt.Fprintf(w, "%s  %s\n", indent, p.faint("→ "+wait.Action))
 	}
 	for _, deeper := range wait.Because {
-		writeWait(w, deeper, indent+"  because ", now, p)
+		writeWait(w, deeper, indent+"  ", "because ", now, p)
 	}
 }
 
