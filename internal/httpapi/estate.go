@@ -139,11 +139,9 @@ func (a *API) followEstate(ctx context.Context, c *followEstateCommand) (api.Don
 	if err != nil {
 		return api.Done{}, err
 	}
-	trunk, err := a.Reachable(ctx, source.URL, credential)
-	if err != nil {
+	if source.Trunk, err = a.Reachable(ctx, source.URL, source.Trunk, credential); err != nil {
 		return api.Done{}, err
 	}
-	source.Trunk = cmp.Or(source.Trunk, trunk)
 	// The watcher may look at the repository as soon as it is known.
 	before, err := a.Secrets.Get(andon.EstateRepository)
 	if err != nil {

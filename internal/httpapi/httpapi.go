@@ -43,8 +43,9 @@ type Config struct {
 	Authority *ca.Authority
 	// Ready reports why the plant cannot serve yet; nil: it always can.
 	Ready func() error
-	// Reachable reports why a repository cannot be watched, and otherwise its default branch.
-	Reachable func(ctx context.Context, repository string, c secret.Credential) (trunk string, err error)
+	// Reachable reports why a branch of a repository cannot be watched, and otherwise which one it
+	// is: without one, the default branch.
+	Reachable func(ctx context.Context, repository, branch string, c secret.Credential) (trunk string, err error)
 	// Trouble reports why a repository that is watched could not be read when it was looked at
 	// last; nil: nobody watches any.
 	Trouble func(andon.ServiceName) error

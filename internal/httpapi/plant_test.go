@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -99,11 +100,11 @@ func newPlant(t *testing.T) *plant {
 	p.api = New(Config{
 		Engine: p.engine, History: p.history, Logs: p.logs, Secrets: secrets, Keys: p.keys, Authority: authority, Log: log, Build: "1.0.0",
 		Address: func() string { return "http://127.0.0.1:8600" }, Proxy: func() string { return "http://127.0.0.1:8601" },
-		Reachable: func(_ context.Context, url string, c secret.Credential) (string, error) {
+		Reachable: func(_ context.Context, url, branch string, c secret.Credential) (string, error) {
 			if strings.Contains(url, "private") && c.Token == "" {
 				return "", andon.Errorf(andon.KindUnreachable, "the repository %s does not accept the token, or needs one", url)
 			}
-			return "trunk", nil
+			return cmp.Or(branch, "trunk"), nil
 		},
 		Git: http.HandlerFunc(whoAsks), Registry: http.HandlerFunc(whoAsks), Hooks: http.HandlerFunc(whoAsks), Metrics: http.HandlerFunc(whoAsks), Pages: http.HandlerFunc(whoAsks),
 	})

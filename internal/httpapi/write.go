@@ -77,12 +77,8 @@ func (a *API) addService(ctx context.Context, c *addServiceCommand) (api.Done, e
 		return api.Done{}, err
 	}
 	if source.URL != "" {
-		trunk, err := a.Reachable(ctx, source.URL, credential)
-		if err != nil {
+		if source.Trunk, err = a.Reachable(ctx, source.URL, source.Trunk, credential); err != nil {
 			return api.Done{}, err
-		}
-		if source.Trunk == "" {
-			source.Trunk = trunk
 		}
 	}
 	if source.Trunk == "" {

@@ -118,7 +118,7 @@ func TestRun_ReadsAPrivateRepositoryWithItsTokenAndShowsItToNobody(t *testing.T)
 	c.push("main", "first")
 	h := newHost(t, c)
 	url := h.URL + "/shop.git"
-	if _, err := watch.Reachable(t.Context(), url, secret.Credential{}); andon.KindOf(err) != andon.KindUnreachable || !strings.Contains(err.Error(), "token") {
+	if _, err := watch.Reachable(t.Context(), url, "", secret.Credential{}); andon.KindOf(err) != andon.KindUnreachable || !strings.Contains(err.Error(), "token") {
 		t.Errorf("without a token: %v", err)
 	}
 	b.watch(soon)
@@ -148,11 +148,11 @@ func TestReachable_ShowsNoTokenThatIsPartOfTheAddress(t *testing.T) {
 	c.push("main", "first")
 	h := newHost(t, c)
 	address := strings.Replace(h.URL, "http://", "http://robot:"+token+"@", 1) + "/shop.git"
-	if trunk, err := watch.Reachable(t.Context(), address, secret.Credential{}); err != nil || trunk != "main" {
+	if trunk, err := watch.Reachable(t.Context(), address, "", secret.Credential{}); err != nil || trunk != "main" {
 		t.Errorf("%q, %v", trunk, err)
 	}
 	h.rotate("another")
-	_, err := watch.Reachable(t.Context(), address, secret.Credential{})
+	_, err := watch.Reachable(t.Context(), address, "", secret.Credential{})
 	if andon.KindOf(err) != andon.KindUnreachable || strings.Contains(fmt.Sprintf("%+v", err), token) {
 		t.Errorf("error %v", err)
 	}
@@ -275,12 +275,12 @@ func TestRun_ReadsAPrivateRepositoryWithItsSSHKeyAndShowsItToNobody(t *testing.T
 	url := "ssh://" + me.Username + "@" + address + c.bare
 
 	for what, key := range map[string]string{"no key": "", "another's key": contentOf(t, stranger)} {
-		_, err := watch.Reachable(t.Context(), url, secret.Credential{SSHKey: key})
+		_, err := watch.Reachable(t.Context(), url, "", secret.Credential{SSHKey: key})
 		if andon.KindOf(err) != andon.KindUnreachable || !strings.Contains(err.Error(), "SSH key") || strings.Contains(err.Error(), "PRIVATE KEY") {
 			t.Errorf("with %s: %v\n%s", what, err, contentOf(t, log))
 		}
 	}
-	trunk, err := watch.Reachable(t.Context(), url, secret.Credential{SSHKey: contentOf(t, mine)})
+	trunk, err := watch.Reachable(t.Context(), url, "", secret.Credential{SSHKey: contentOf(t, mine)})
 	if err != nil || trunk != "main" {
 		t.Fatalf("%q, %v\n%s", trunk, err, contentOf(t, log))
 	}
@@ -299,7 +299,7 @@ func TestRun_ReadsAPrivateRepositoryWithItsSSHKeyAndShowsItToNobody(t *testing.T
 	if err := os.WriteFile(known, []byte(forged), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = watch.Reachable(t.Context(), url, secret.Credential{SSHKey: contentOf(t, mine)})
+	_, err = watch.Reachable(t.Context(), url, "", secret.Credential{SSHKey: contentOf(t, mine)})
 	if andon.KindOf(err) != andon.KindUnreachable || !strings.Contains(err.Error(), "host key") {
 		t.Errorf("with another host key: %v", err)
 	}

@@ -6,10 +6,14 @@ package watch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -131,17 +135,36 @@ func (w *Watcher) setTrouble(f *following, err error) {
 	f.trouble = err
 }
 
-// Reachable reports why a repository cannot be watched, before a service is added for it, and
-// otherwise its default branch.
-func Reachable(ctx context.Context, url string, c secret.Credential) (trunk string, err error) {
+// Reachable reports why a branch of a repository cannot be watched, before a service is added for
+// it, and otherwise which branch it is: without one, the default branch. An empty repository may
+// get any branch later.
+func Reachable(ctx context.Context, url, branch string, c secret.Credential) (trunk string, err error) {
 	heads, err := vcs.LsRemote(ctx, url, credentials(c))
 	if err != nil {
 		return "", err
+	}
+	if _, there := heads.Branches[branch]; branch != "" && !there && len(heads.Branches) > 0 {
+		return "", andon.Errorf(andon.KindNotFound, "the repository %s has no branch %s", vcs.Redacted(url), branch).
+			WithHint("its branches are %s", someOf(slices.Sorted(maps.Keys(heads.Branches))))
+	}
+	if branch != "" {
+		return branch, nil
 	}
 	if heads.Default != "" {
 		return heads.Default, nil
 	}
 	return "main", nil // an empty repository: what its first push will most likely be
+}
+
+// mostNamed bounds the branches that an error names.
+const mostNamed = 10
+
+// someOf returns the first names, and how many more there are.
+func someOf(names []string) string {
+	if more := len(names) - mostNamed; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:mostNamed], ", "), more)
+	}
+	return strings.Join(names, ", ")
 }
 
 func credentials(c secret.Credential) vcs.Credentials {

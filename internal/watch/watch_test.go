@@ -3,6 +3,7 @@ package watch_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -299,15 +300,22 @@ func TestRun_SaysOnceThatARepositoryCannotBeReadAndWhenItIsBack(t *testing.T) {
 
 func TestReachable_NamesTheDefaultBranch(t *testing.T) {
 	c := newClone(t)
-	if trunk, err := watch.Reachable(t.Context(), c.bare, secret.Credential{}); err != nil || trunk != "main" {
+	if trunk, err := watch.Reachable(t.Context(), c.bare, "", secret.Credential{}); err != nil || trunk != "main" {
 		t.Errorf("an empty repository: %q, %v", trunk, err)
 	}
 	c.push("master", "first")
 	c.git("--git-dir", c.bare, "symbolic-ref", "HEAD", "refs/heads/master")
-	if trunk, err := watch.Reachable(t.Context(), c.bare, secret.Credential{}); err != nil || trunk != "master" {
+	if trunk, err := watch.Reachable(t.Context(), c.bare, "", secret.Credential{}); err != nil || trunk != "master" {
 		t.Errorf("%q, %v", trunk, err)
 	}
-	if _, err := watch.Reachable(t.Context(), c.bare+"x", secret.Credential{}); andon.KindOf(err) != andon.KindUnreachable {
+	if trunk, err := watch.Reachable(t.Context(), c.bare, "master", secret.Credential{}); err != nil || trunk != "master" {
+		t.Errorf("a branch that is there: %q, %v", trunk, err)
+	}
+	_, err := watch.Reachable(t.Context(), c.bare, "mian", secret.Credential{})
+	if e, ok := errors.AsType[*andon.Error](err); !ok || e.Kind != andon.KindNotFound || !strings.Contains(e.Message, "has no branch mian") || e.Hint != "its branches are master" {
+		t.Errorf("a branch that is not there: %#v", err)
+	}
+	if _, err := watch.Reachable(t.Context(), c.bare+"x", "", secret.Credential{}); andon.KindOf(err) != andon.KindUnreachable {
 		t.Errorf("a repository that is not there: %v", err)
 	}
 }
