@@ -44,7 +44,11 @@ func (d Directory) Prepare() error {
 }
 
 func (d Directory) unusable(err error) error {
-	return andon.Errorf(andon.KindUnavailable, "the data directory %s cannot be used", d).
+	kind := andon.KindUnavailable // the disk may be full
+	if errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+		kind = andon.KindInvalid
+	}
+	return andon.Errorf(kind, "the data directory %s cannot be used: %s", d, reason(err)).
 		WithHint("choose another one with --data, or correct its permissions").Because(err)
 }
 

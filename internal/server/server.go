@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -181,8 +183,7 @@ func (p *plant) listen(ctx context.Context) error {
 	config := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}}
 	listener, err := config.Listen(ctx, "tcp", p.config.Listen)
 	if err != nil {
-		return andon.Errorf(andon.KindConflict, "the address %s cannot be listened on: %s", p.config.Listen, reason(err)).
-			WithHint("another program may use it: choose another one with --listen ADDR").Because(err)
+		return unlistened(p.config.Listen, err)
 	}
 	p.onClose(func() error {
 		if err := listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
@@ -204,7 +205,24 @@ func reason(err error) string {
 	if call, ok := errors.AsType[*os.SyscallError](err); ok {
 		err = call.Err
 	}
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		err = path.Err
+	}
 	return err.Error()
+}
+
+// unlistened says why an address cannot be listened on, and what to do about it.
+func unlistened(address string, err error) error {
+	hint := "write it like 127.0.0.1:8600; port 0 picks one"
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		hint = "another program uses it: stop that, or choose another address with --listen ADDR"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		hint = "this machine does not have it: choose another address with --listen ADDR"
+	case errors.Is(err, syscall.EACCES):
+		hint = "ports below 1024 need a privilege: choose another one with --listen ADDR"
+	}
+	return andon.Errorf(andon.KindConflict, "the address %s cannot be listened on: %s", address, reason(err)).WithHint("%s", hint).Because(err)
 }
 
 // reachable returns an address at which programs on this machine reach a listener.

@@ -352,6 +352,28 @@ func TestRun_SaysWhichAddressIsInUse(t *testing.T) {
 	}
 }
 
+func TestRun_SaysWhyAnAddressOrADirectoryIsNoGood(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, try := range []struct{ data, listen, message, hint string }{
+		{t.TempDir(), "foo", "the address foo cannot be listened on", "write it like 127.0.0.1:8600"},
+		{t.TempDir(), "127.0.0.1:99999", "cannot be listened on", "write it like 127.0.0.1:8600"},
+		{t.TempDir(), "192.0.2.1:0", "cannot be listened on", "this machine does not have it"},
+		{file, "127.0.0.1:0", "cannot be used: not a directory", "choose another one with --data"},
+		{filepath.Join(file, "in"), "127.0.0.1:0", "cannot be used: not a directory", "choose another one with --data"},
+	} {
+		c := config(t, try.data)
+		c.Listen = try.listen
+		err := refused(t, c)
+		e, ok := errors.AsType[*andon.Error](err)
+		if !ok || e.Kind == andon.KindUnavailable || !strings.Contains(e.Message, try.message) || !strings.Contains(e.Hint, try.hint) {
+			t.Errorf("%s in %s: %#v", try.listen, try.data, err)
+		}
+	}
+}
+
 func TestRun_EndsRequestsThatWaitWhenItIsStopped(t *testing.T) {
 	r := start(t, config(t, t.TempDir()))
 	q, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.addresses.URL+"/api/v1/events", nil)
