@@ -93,6 +93,16 @@ func (o Object) field(key string) *Field {
 	return nil
 }
 
+// required returns the first key that must be there, or "".
+func (o Object) required() string {
+	for _, f := range o.Fields {
+		if f.Required {
+			return f.Key
+		}
+	}
+	return ""
+}
+
 // meant returns the key of this object that was probably meant by an unknown one, or "",
 // and a hint: it is spelled like it, others call it so, or it belongs elsewhere.
 func (o Object) meant(e *Entry, n *Node, found *Problems) (key, hint string) {
@@ -105,6 +115,9 @@ func (o Object) meant(e *Entry, n *Node, found *Problems) (key, hint string) {
 		if n.Entry(f.Key) == nil {
 			open = append(open, f.Key)
 		}
+	}
+	if strings.ContainsAny(e.Key, " \t") { // no key has one: it is half of a text
+		return o.required(), `put a text that contains ": " in quotes`
 	}
 	meant := found.words.Elsewhere[strings.ToLower(e.Key)]
 	if !slices.Contains(all, meant) {

@@ -155,7 +155,7 @@ func (g *Git) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q, ok := parse(r)
 	if !ok {
 		refuse(w, andon.Errorf(andon.KindNotFound, "there is no repository here").
-			WithHint("the address of a repository is %s/git/SERVICE.git", g.Address()))
+			WithHint("the address of a repository is %s/git/SERVICE.git; %s", g.Address(), andon.NameRule))
 		return
 	}
 	who, ok := auth.From(r.Context())

@@ -64,6 +64,9 @@ func TestPush_OfABranchIsBuiltAndNotPromoted(t *testing.T) {
 		t.Errorf("the pusher reads\n%s", out)
 	}
 	c.git("push", c.remote, "--delete", "idea")
+	if out := c.git("push", c.remote, "main:copy"); !strings.Contains(out, "it is on the trunk, main, too") || strings.Contains(out, "not promoted") {
+		t.Errorf("the pusher reads\n%s", out)
+	}
 }
 
 func TestPush_TheTrunkIsTheBranchOfTheFirstPush(t *testing.T) {

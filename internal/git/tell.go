@@ -31,13 +31,13 @@ func (p *push) tell(ctx context.Context, announced line.Push, result engine.Resu
 		}
 	}
 	var cord *andon.Cord
-	known := false
+	known, promoted := false, false
 	// Without the state, the pusher reads less; the push is taken all the same.
 	_ = p.git.Engine.View(ctx, func(s *line.State) {
 		if service, ok := s.Services[p.service]; ok && v.Number == 0 {
 			for _, version := range service.Versions {
 				if version.Commit == announced.Commit && version.Ref.Number > v.Number {
-					v, known = version.Ref, true
+					v, known, promoted = version.Ref, true, version.Trunk
 				}
 			}
 		}
@@ -61,7 +61,9 @@ func (p *push) tell(ctx context.Context, announced line.Push, result engine.Resu
 	default:
 		fmt.Fprintf(&b, "andon: %s: commit stage started\n", v)
 	}
-	if !trunk {
+	if !trunk && promoted {
+		fmt.Fprintf(&b, "andon: it is on the trunk, %s, too, and promoted from there\n", p.trunk)
+	} else if !trunk {
 		fmt.Fprintf(&b, "andon: it is built, and not promoted: %s is not the trunk, %s\n", announced.Branch, p.trunk)
 	}
 	if trunk && cord != nil {

@@ -14,7 +14,7 @@ import (
 // MaxProblems), in the order of the file. Each problem is of kind invalid and has a file, a
 // line and a column from 1, the line itself as Source, one sentence, and a hint.
 func Parse(name string, src []byte, envs []andon.EnvironmentName) (*andon.Pipeline, []*andon.Error) {
-	found := form.NewProblems(name, src, form.Words{Elsewhere: elsewhere, Homes: homes, Empty: "run `andon init` to write one that works for this repository"})
+	found := form.NewProblems(name, src, form.Words{Elsewhere: elsewhere, Homes: homes, Empty: "run `andon init --force` to write one that works for this repository"})
 	root := form.ReadTree(src, found)
 	if root == nil {
 		return nil, found.Sorted()

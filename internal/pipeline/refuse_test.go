@@ -37,9 +37,9 @@ const (
 
 var refusals = []refusal{
 	// The file as a whole.
-	{"empty", "", []string{"1:1: the file is empty => run `andon init` to write one that works for this repository"}, notYAML},
-	{"only a comment", "# later\n", []string{"1:1: the file is empty => run `andon init` to write one that works for this repository"}, notYAML},
-	{"only a separator", "---\n", []string{"1:1: the file is empty => run `andon init` to write one that works for this repository"}, notYAML},
+	{"empty", "", []string{"1:1: the file is empty => run `andon init --force` to write one that works for this repository"}, notYAML},
+	{"only a comment", "# later\n", []string{"1:1: the file is empty => run `andon init --force` to write one that works for this repository"}, notYAML},
+	{"only a separator", "---\n", []string{"1:1: the file is empty => run `andon init --force` to write one that works for this repository"}, notYAML},
 	{"a text", "hello\n", []string{`1:1: the file must be a mapping, not the text "hello" => begin with service: NAME and commit:; ` + "`andon init` writes one that works for this repository"}, refusesToo},
 	{"a list", "- service: shop\n", []string{"1:1: the file must be a mapping, not a list => begin with service: NAME and commit:; `andon init` writes one that works for this repository"}, refusesToo},
 	{"two documents", minimal + "---\n" + minimal, []string{"4:1: the file has more than one YAML document => keep one, and remove the line --- between them"}, notYAML},
@@ -80,6 +80,7 @@ var refusals = []refusal{
 	{"a key in the wrong place", minimal + "health: {path: /}\n", []string{`3:1: unknown key "health" => the key "health" belongs in run`}, refusesToo},
 	{"a key of nobody", minimal + "zebra: 1\n", []string{`3:1: unknown key "zebra" => known here: service, team, commit, run, smoke, stages and environments`}, refusesToo},
 	{"a missing key", "service: shop\n", []string{`1:1: the key "commit" is missing => it is the commit stage, which tests every commit and builds the artifact once`}, refusesToo},
+	{"a command with a colon", "service: shop\ncommit: {jobs: {build: {steps: [echo a: b]}}}\n", []string{`2:33: unknown key "echo a" in commit.jobs.build.steps[0] => put a text that contains ": " in quotes`}, refusesToo},
 	{"a missing key, nested", "service: shop\ncommit: {}\n", []string{`2:9: the key "jobs" is missing in commit => it is the jobs, which run in parallel unless one needs another`}, refusesToo},
 	{"a key without a value", "service: shop\ncommit:\n", []string{"2:1: commit has no value, and must be a mapping => write jobs: below it, with one job that has steps"}, refusesToo},
 
