@@ -173,6 +173,9 @@ func TestSignIn_GivesABrowserASession(t *testing.T) {
 		t.Fatalf("%s %v: %s", resp.Status, resp.Header, page)
 	}
 	form := map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
+	if policy := resp.Header.Get("Content-Security-Policy"); !strings.Contains(policy, styleDigest(page)) || strings.Contains(policy, "unsafe") {
+		t.Errorf("the policy %q is not that of the page", policy)
+	}
 	resp, page = p.ask("POST", signInPath, form, url.Values{"token": {"wrong"}, "next": {"/x"}}.Encode())
 	if resp.StatusCode != http.StatusUnauthorized || resp.Header.Get("Set-Cookie") != "" || !strings.Contains(page, `role="alert"`) {
 		t.Errorf("a wrong token: %s: %s", resp.Status, page)
