@@ -175,7 +175,7 @@ func words(service andon.ServiceName, stations []station, stops []stop) string {
 // ropeOf draws a cord that is pulled: over the stages that it keeps versions from.
 func ropeOf(r rope, x, y, width float64) group {
 	text := fmt.Sprintf("%s, pulled by %s: %s", r.ID, r.Owner, r.Reason)
-	room := width - 2*padding - 90
+	room := (width-2*padding-70)/1.1 - 2*glyph // its letters are bold
 	return group{Class: "rope", Items: []figure{
 		{Class: "rope", X: x, Y: y, Width: width, Height: ropeHeight},
 		{X: x + padding, Y: y + ropeHeight - 8, Title: text, Spans: []textSpan{{Text: "■ " + fit(text, room)}}},
