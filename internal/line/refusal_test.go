@@ -18,7 +18,7 @@ func TestRefusals_SayWhatIsWrongAndWhatToDo(t *testing.T) {
 		do            Verb
 		message, hint string
 	}{
-		{"a stage that is not there", Promote{Version: p.ref(1), Stage: "acceptence"}, "shop 1 has no stage acceptence", "its stages are commit, "},
+		{"a stage that is not there", Promote{Version: p.ref(1), Stage: "proving"}, "shop 1 has no stage proving", "its stages are commit, "},
 		{"back from the first version", Rollback{Place: place}, "no earlier good version", "push a fix"},
 		{"back to what is live", Rollback{Place: place, To: 1}, "version 1 is the one that a rollback of shop in production would replace", "name an earlier version"},
 		{"back to what never was", Rollback{Place: place, To: 9}, "version 9 was never good in production", "`andon audit shop`"},
