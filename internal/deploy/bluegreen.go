@@ -19,6 +19,9 @@ func bringUp(v *view) Step {
 	if why := v.trouble(); why != "" {
 		return Step{At: v.Step, Failed: why}
 	}
+	if waits := v.doubts(); len(waits) > 0 {
+		return Step{At: v.Step, Waits: waits}
+	}
 	if n := v.missing(); n > 0 {
 		return Step{At: andon.StepPlacing, Desired: v.place(n)}
 	}

@@ -37,14 +37,14 @@ func (v *view) troubleOf(c andon.Copy) string {
 	if placedHere && r.Observed.Restarts >= MaxRestarts {
 		return because(fmt.Sprintf("%s is in a crash loop: it was restarted %d times", c.ID, r.Observed.Restarts), r.Observed.Reason)
 	}
-	if v.healthy(c) {
+	if v.healthy(c) || v.doubted(c) {
 		return ""
 	}
 	switch r.Observed.Phase {
 	case andon.PhaseFailed:
 		return because(fmt.Sprintf("%s cannot run", c.ID), r.Observed.Reason)
 	case andon.PhaseUnhealthy, andon.PhaseExited, andon.PhaseStopped:
-		if v.Desired.Routed(c.ID) || v.watched() {
+		if v.proven(c) {
 			return v.condition(c) + ", although it had been healthy"
 		}
 	}
@@ -52,6 +52,27 @@ func (v *view) troubleOf(c andon.Copy) string {
 		return fmt.Sprintf("not healthy within %s: %s", c.Spec.Health.Start, v.condition(c))
 	}
 	return ""
+}
+
+// proven reports whether the copy has become healthy and must stay so: it has requests, or is
+// watched.
+func (v *view) proven(c andon.Copy) bool { return v.Desired.Routed(c.ID) || v.watched() }
+
+// doubted reports whether a proven copy has failed its first probe, and the next one has not had its
+// time.
+func (v *view) doubted(c andon.Copy) bool {
+	r := v.record(c.ID)
+	return r.Observed.Phase == andon.PhaseUnhealthy && v.proven(c) && r.Falls < MaxFalls && !v.elapsed(r.Since, v.probedAgain(c, r))
+}
+
+// probedAgain is when the next probe after one that failed has ended.
+func (v *view) probedAgain(c andon.Copy, r Record) time.Time {
+	return r.Since.Add(c.Spec.Health.Interval + c.Spec.Health.Timeout)
+}
+
+// doubts returns the waits for the next probe of copies that failed one.
+func (v *view) doubts() []Wait {
+	return v.unready(slices.DeleteFunc(slices.Clone(v.ours), func(c andon.Copy) bool { return !v.doubted(c) }))
 }
 
 // watched reports whether the new group has taken over and is being watched: then a copy that
@@ -117,10 +138,11 @@ func (v *view) unready(copies []andon.Copy) []Wait {
 			continue
 		}
 		if !v.healthy(c) {
-			waits = append(waits, Wait{
-				Kind: andon.WaitCopies, On: string(c.ID), Since: r.Placed, Until: v.startDeadline(c, r.Placed),
-				Reason: v.condition(c),
-			})
+			w := Wait{Kind: andon.WaitCopies, On: string(c.ID), Since: r.Placed, Until: v.startDeadline(c, r.Placed), Reason: v.condition(c)}
+			if v.doubted(c) {
+				w.Since, w.Until = r.Since, v.probedAgain(c, r)
+			}
+			waits = append(waits, w)
 		}
 	}
 	return waits

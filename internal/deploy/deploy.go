@@ -9,6 +9,11 @@ import (
 // MaxRestarts is how often a new copy may be restarted before its deployment fails.
 const MaxRestarts = 3
 
+// MaxFalls is how often a new copy that has requests, or is watched, may fail a probe before its
+// deployment fails: one failed probe may say more of a busy host than of the copy, if the next one
+// finds the copy well.
+const MaxFalls = 2
+
 // SwitchLimit is how long agents may take to attest a changed route.
 const SwitchLimit = time.Minute
 
@@ -25,6 +30,18 @@ type Record struct {
 	Unrouted time.Time           `json:"unrouted,omitzero"` // when it left the desired route; zero: it is in it, or never was
 	Removed  time.Time           `json:"removed,omitzero"`  // when it left the desired copies; zero: it is among them
 	Stop     time.Duration       `json:"stop_ns,omitempty"` // its stop time, once it is removed
+	Falls    int                 `json:"falls,omitempty"`   // how often it was healthy and then was not, by a probe
+}
+
+// Saw notes what the copy's agent attests now.
+func (r *Record) Saw(now andon.InstanceState, at time.Time) {
+	if r.Observed.Phase != now.Phase {
+		r.Since = at
+	}
+	if r.Observed.Phase == andon.PhaseHealthy && now.Phase == andon.PhaseUnhealthy {
+		r.Falls++
+	}
+	r.Observed = now
 }
 
 // A Smoke says what became of the smoke tests of one copy.

@@ -91,7 +91,7 @@ func (d *drive) converge() {
 			o = s
 		}
 		o.ID, o.Artifact, o.Config = c.ID, c.Artifact, c.Config
-		d.in.Copies[c.ID].Observed = o
+		d.in.Copies[c.ID].Saw(o, d.in.Now)
 	}
 	for id, r := range d.in.Copies {
 		if !r.Removed.IsZero() {
@@ -455,5 +455,64 @@ func TestRetire_WaitsForProxiesThatHadTheRoute(t *testing.T) {
 		if got := look(in).draining(old); got != proxy.carries {
 			t.Errorf("%+v: draining is %v", proxy, got)
 		}
+	}
+}
+
+// fall has a copy of the new group fail its probe after a time.
+func (d *drive) fall(id andon.InstanceID, after time.Duration, phase andon.Phase) {
+	d.in.Now = d.in.Now.Add(after)
+	r := d.in.Copies[id]
+	o := r.Observed
+	o.Phase, o.Reason = phase, "no answer in time"
+	r.Saw(o, d.in.Now)
+}
+
+func TestProbe_ThatFailsOnceIsForgivenAndTheSecondIsNot(t *testing.T) {
+	for _, strategy := range []andon.Strategy{andon.BlueGreen, andon.Rolling} {
+		t.Run(string(strategy), func(t *testing.T) {
+			d := newDrive(strategy, 2, 2)
+			d.in.Plan.Soak = time.Hour
+			for d.in.Step != andon.StepSoaking {
+				d.once(t)
+			}
+			health := d.in.Plan.Release.Spec.Health
+			health.Interval, health.Timeout = time.Second, time.Second
+			for i := range d.in.Desired.Copies {
+				d.in.Desired.Copies[i].Spec.Health = health
+			}
+			since := d.in.StepSince
+			d.fall("new.0", time.Minute, andon.PhaseUnhealthy) // its time to start is long over
+			step := Next(d.in)
+			if len(step.Waits) != 1 || step.Waits[0].On != "new.0" || !step.Waits[0].Until.Equal(d.in.Now.Add(2*time.Second)) || step.At != andon.StepSoaking {
+				t.Fatalf("after the first probe that fails %+v", step)
+			}
+			late := d.in
+			late.Now = late.Now.Add(2 * time.Second)
+			if step := Next(late); !strings.Contains(step.Failed, "new.0 is unhealthy: no answer in time, although it had been healthy") {
+				t.Errorf("after two probes that fail in a row %+v", step)
+			}
+			d.fall("new.0", time.Second, andon.PhaseHealthy)
+			if step := Next(d.in); len(step.Waits) != 1 || step.Waits[0].Kind != andon.WaitSoak || !step.Waits[0].Until.Equal(since.Add(time.Hour)) {
+				t.Fatalf("when the next probe finds it well %+v", step)
+			}
+			d.fall("new.0", time.Minute, andon.PhaseUnhealthy)
+			if step := Next(d.in); step.Failed == "" {
+				t.Errorf("after the second probe that fails %+v", step)
+			}
+		})
+	}
+}
+
+func TestProbe_ThatFailsBeforeTheSoakEndsHoldsItUp(t *testing.T) {
+	d := newDrive(andon.BlueGreen, 2, 2)
+	for d.in.Step != andon.StepSoaking {
+		d.once(t)
+	}
+	for i := range d.in.Desired.Copies {
+		d.in.Desired.Copies[i].Spec.Health = andon.Health{Interval: time.Second, Timeout: time.Second}
+	}
+	d.fall("new.1", d.in.Plan.Soak, andon.PhaseUnhealthy)
+	if step := Next(d.in); len(step.Waits) != 1 || step.Waits[0].On != "new.1" {
+		t.Errorf("the soak has ended, and a copy is not well: %+v", step)
 	}
 }

@@ -19,6 +19,9 @@ func roll(v *view) Step {
 	if why := v.trouble(); why != "" {
 		return Step{At: v.Step, Failed: why}
 	}
+	if waits := v.doubts(); len(waits) > 0 {
+		return Step{At: v.Step, Waits: waits}
+	}
 	if v.routes() && v.Desired.Route != nil && v.RouteGeneration > 0 {
 		if step, done := v.switched(); !done {
 			return step

@@ -470,10 +470,8 @@ func (w *world) speak(h *host) bool {
 			w.in.Copies[id] = r
 		}
 		if r.Observed != *c {
-			if r.Observed.Phase != c.Phase {
-				r.Since = w.in.Now
-			}
-			r.Observed, news = *c, true
+			r.Saw(*c, w.in.Now)
+			news = true
 		}
 	}
 	rs := &andon.RouteState{Generation: h.told.Generation, Targets: h.targets}

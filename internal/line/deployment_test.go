@@ -376,6 +376,11 @@ func TestRestart_SoakIsNotOverBeforeTheAgentSaysThatAllIsWell(t *testing.T) {
 	for p.world.converge(p.world.agents["local"]) {
 	}
 	p.world.connect("local", 2)
+	if step := p.place("production").Active.Step; step != andon.StepSoaking {
+		t.Errorf("after one probe that failed it is at %s", step)
+	}
+	p.world.pass(3 * time.Second) // the next probe found it no better
+	p.do(Tick{})
 	if step := p.place("production").Active.Step; step != andon.StepReverting {
 		t.Errorf("it is at %s", step)
 	}

@@ -188,10 +188,7 @@ func (s *State) observeCopy(p *Place, agent andon.AgentName, i andon.InstanceSta
 		put(&p.Copies, i.ID, r)
 		s.addHost(p, agent)
 	}
-	if r.Observed.Phase != i.Phase {
-		r.Since = at
-	}
-	r.Observed = i
+	r.Saw(i, at)
 }
 
 // mayHave reports whether there is such a place, or could be: an agent may have copies of a
