@@ -74,7 +74,13 @@ func TestPush_TheTrunkIsTheBranchOfTheFirstPush(t *testing.T) {
 	c := p.newClone("shop")
 	c.git("checkout", "--quiet", "-b", "stem")
 	c.commit("Sell things", shop)
-	c.git("push", c.remote, "stem")
+	if out := c.git("push", c.remote, "stem"); !strings.Contains(out, "shop is new; its trunk is stem: ") {
+		t.Errorf("the pusher reads\n%s", out)
+	}
+	c.commit("Sell more", shop)
+	if out := c.git("push", c.remote, "stem"); strings.Contains(out, "is new") {
+		t.Errorf("later the pusher reads\n%s", out)
+	}
 	if err := p.engine.View(t.Context(), func(s *line.State) {
 		if got := s.Services["shop"].Source.Trunk; got != "stem" {
 			t.Errorf("the trunk is %q", got)

@@ -21,11 +21,13 @@ func explain(service andon.ServiceName, m move, problems []*andon.Error) string 
 // tell returns what the pusher reads of a branch that the line has taken.
 func (p *push) tell(ctx context.Context, announced line.Push, result engine.Result) string {
 	v := andon.VersionRef{Service: p.service}
-	reached := false
+	reached, added := false, false
 	for _, event := range result.Events {
 		switch body := event.Body.(type) {
 		case andon.VersionCreated:
 			v = body.Version
+		case andon.ServiceAdded:
+			added = true
 		case andon.VersionReachedTrunk:
 			v, reached = body.Version, true
 		}
@@ -60,6 +62,9 @@ func (p *push) tell(ctx context.Context, announced line.Push, result engine.Resu
 		fmt.Fprintf(&b, "andon: %s: reached %s; it is not built again\n", v, p.trunk)
 	default:
 		fmt.Fprintf(&b, "andon: %s: commit stage started\n", v)
+	}
+	if added {
+		fmt.Fprintf(&b, "andon: %s is new; its trunk is %s: what is pushed there goes the whole way\n", p.service, p.trunk)
 	}
 	if !trunk && promoted {
 		fmt.Fprintf(&b, "andon: it is on the trunk, %s, too, and promoted from there\n", p.trunk)
