@@ -82,6 +82,7 @@ func versionNumber(text string) (andon.VersionNumber, error) {
 type proposal struct {
 	Title    string
 	Button   string        // empty: something must be chosen first
+	Stands   []string      // the cords that it is about, which are pulled
 	Warns    []string      // what it does that is grave, one sentence each
 	Says     []string      // what else it does
 	Items    []item        // what it concerns, below ItemsName

@@ -135,7 +135,7 @@ func proposeRelease(s *line.State, scope andon.Scope, verb line.ReleaseCord, pul
 	for _, c := range cords {
 		ids = append(ids, c.ID)
 		held[string(c.ID)] = true
-		what.Warns = append(what.Warns, fmt.Sprintf("%s: pulled for %s by %s: %s", c.ID, c.Scope, c.Owner, c.Reason))
+		what.Stands = append(what.Stands, fmt.Sprintf("%s: pulled for %s by %s: %s", c.ID, c.Scope, c.Owner, c.Reason))
 		if c.Fix != nil {
 			what.Says = append(what.Says, fmt.Sprintf("%s would be released by itself by the first version of %s after %s that passes stage %s.", c.ID, c.Fix.Service, c.Fix.After, c.Fix.Stage))
 		}
