@@ -64,7 +64,11 @@ func (cmd *initCmd) Run(c *call) error {
 		c.sayJSON(c.out, answer)
 		return nil
 	}
-	fmt.Fprintf(c.out, "Wrote %s for the service %s (%s).\n\nNext:\n", path, answer.Service, kindWords[found.Kind()])
+	fmt.Fprintf(c.out, "Wrote %s for the service %s (%s).\n", path, answer.Service, kindWords[found.Kind()])
+	for _, other := range found.Besides() {
+		fmt.Fprintf(c.out, "There is %s as well: say in its jobs how that is built and tested.\n", kindWords[other])
+	}
+	fmt.Fprint(c.out, "\nNext:\n")
 	var next table
 	if !inGit {
 		next.row("git init -b main", "# a service is a git repository")

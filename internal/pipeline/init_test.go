@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,6 +58,16 @@ func TestInit_TakesARepositoryForWhatItIs(t *testing.T) {
 		}
 	}
 	both := pipeline.Survey{Go: &pipeline.GoSurvey{}, Node: &pipeline.NodeSurvey{Server: "server.js"}}
+	if got := both.Besides(); !slices.Equal(got, []pipeline.Kind{pipeline.KindGo}) {
+		t.Errorf("besides Node there is %q", got)
+	}
+	all := pipeline.Survey{Go: &pipeline.GoSurvey{Mains: []string{"."}}, Node: &pipeline.NodeSurvey{}, Python: &pipeline.PythonSurvey{}, Index: true}
+	if got := all.Besides(); !slices.Equal(got, []pipeline.Kind{pipeline.KindNode, pipeline.KindPython}) {
+		t.Errorf("besides Go there is %q", got)
+	}
+	if got := (pipeline.Survey{Index: true}).Besides(); len(got) > 0 {
+		t.Errorf("besides a static site there is %q", got)
+	}
 	if got := both.Kind(); got != pipeline.KindNode {
 		t.Errorf("a Go library with a Node server is taken for %s", got)
 	}

@@ -1,5 +1,7 @@
 package pipeline
 
+import "slices"
+
 // A Kind is what a repository was taken for.
 type Kind string
 
@@ -69,6 +71,18 @@ func (s Survey) Kind() Kind {
 	default:
 		return KindOther
 	}
+}
+
+// Besides returns the other languages of the repository, which what Init writes says nothing of.
+func (s Survey) Besides() []Kind {
+	var others []Kind
+	for kind, found := range map[Kind]bool{KindGo: s.Go != nil, KindNode: s.Node != nil, KindPython: s.Python != nil} {
+		if found && kind != s.Kind() {
+			others = append(others, kind)
+		}
+	}
+	slices.Sort(others)
+	return others
 }
 
 // command returns what starts the server, or "".
