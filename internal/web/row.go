@@ -28,7 +28,7 @@ type onItsWay struct {
 	Subject string
 	Author  string
 	At      string // the stage that it is in or waits for, or how it ended
-	Look    string // moving, waiting, failed or done
+	Look    string // moving, waiting, failed, done, or over: superseded or cancelled on its way
 	Since   time.Time
 	Reason  string // why it waits
 	Action  string // what unblocks it
@@ -128,7 +128,7 @@ func way(v *line.Version) onItsWay {
 			w.At = "failed in " + string(v.Stages[n-1].Stage)
 		}
 	case v.Ended != nil:
-		w.At, w.Look, w.Since = string(v.Ended.Outcome), "done", v.Ended.At
+		w.At, w.Look, w.Since = string(v.Ended.Outcome), "over", v.Ended.At
 		if v.Ended.Outcome == andon.Succeeded {
 			w.At, w.Look = string(v.Maturity), maturityLook(v.Maturity)
 		}
