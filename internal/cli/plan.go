@@ -40,7 +40,7 @@ func writePlan(w io.Writer, p api.Plan) {
 		if p.Version < p.Previous {
 			mark = "-"
 		}
-		changes.row(fmt.Sprintf("%s version %d", mark, v.Version), fmt.Sprintf("%s  %s  %s", short(v.Commit), printable(v.Subject), printable(v.Author)))
+		changes.row(fmt.Sprintf("%s version %d", mark, v.Version), fmt.Sprintf("%s  %s  %s", short(v.Commit), headline(v.Subject), printable(v.Author)))
 	}
 	changes.write(w, "  ")
 	fmt.Fprintln(w, "\nSteps:")

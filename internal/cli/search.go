@@ -45,7 +45,7 @@ func writeFound(w io.Writer, answer api.Search, now time.Time, p palette) {
 		switch {
 		case f.Version != nil:
 			v := f.Version
-			t.row(string(f.Kind), fmt.Sprintf("%s@%d", v.Service, v.Number), short(v.Commit), printable(v.Author), printable(v.Subject), clock(v.Created, now))
+			t.row(string(f.Kind), fmt.Sprintf("%s@%d", v.Service, v.Number), short(v.Commit), printable(v.Author), headline(v.Subject), clock(v.Created, now))
 		case f.Deployment != nil:
 			d := f.Deployment
 			t.row(string(f.Kind), d.ID, "", d.By, fmt.Sprintf("version %d to %s %s", d.Version, d.Environment, d.Outcome), clock(d.Planned, now))

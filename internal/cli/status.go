@@ -244,7 +244,7 @@ func onItsWay(v api.OnItsWay, now time.Time) string {
 	if v.Waiting {
 		where = "before " + v.Stage
 	}
-	text := fmt.Sprintf("version %d %s %s  %s", v.Version, where, since(v.Since, now), printable(v.Subject))
+	text := fmt.Sprintf("version %d %s %s  %s", v.Version, where, since(v.Since, now), headline(v.Subject))
 	if v.Reason != "" {
 		text += ": " + printable(v.Reason)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/andon-cd/andon/api"
@@ -20,6 +21,18 @@ func TestProblem_IsASentenceAndWhatToDo(t *testing.T) {
 		if got := problem(&api.Error{Message: "it cannot be", Hint: c.hint}, false); got != c.want {
 			t.Errorf("%q is said as %q, want %q", c.hint, got, c.want)
 		}
+	}
+}
+
+func TestHeadline_KeepsALineALine(t *testing.T) {
+	if got := headline("Say \x1b[31mred"); got != "Say [31mred" {
+		t.Errorf("%q", got)
+	}
+	if got := headline(strings.Repeat("ü", 72)); got != strings.Repeat("ü", 72) {
+		t.Errorf("%q", got)
+	}
+	if got := headline(strings.Repeat("ü", 73)); got != strings.Repeat("ü", 71)+"…" {
+		t.Errorf("%q", got)
 	}
 }
 

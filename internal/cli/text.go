@@ -65,6 +65,18 @@ func clock(at, now time.Time) string {
 	return at.Format("2006-01-02 15:04:05")
 }
 
+// mostSubject is how much of the first line of a message a line of text has room for, in characters.
+const mostSubject = 72
+
+// headline returns the first line of a commit's message, or the beginning of a long one.
+func headline(s string) string {
+	runes := []rune(printable(s))
+	if len(runes) <= mostSubject {
+		return string(runes)
+	}
+	return string(runes[:mostSubject-1]) + "…"
+}
+
 // count returns a number of things: "1 copy", "2 copies".
 func count[N int | int64](n N, one, many string) string {
 	if n == 1 {

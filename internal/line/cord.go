@@ -48,7 +48,7 @@ func (s *State) stoppedFor(v *Version, index int, env andon.EnvironmentName, w a
 			w.Since = c.Pulled
 		}
 		w.Reason = fmt.Sprintf("the line is stopped for %s by %s: %s", c.Scope, c.Owner, c.Reason)
-		w.Action = fmt.Sprintf("andon cord release %s --reason WHY", c.ID)
+		w.Action = fmt.Sprintf("andon cord release %s --reason …", c.ID)
 		waits = append(waits, w)
 	}
 	return waits
