@@ -59,10 +59,10 @@ func (v *view) troubleOf(c andon.Copy) string {
 func (v *view) proven(c andon.Copy) bool { return v.Desired.Routed(c.ID) || v.watched() }
 
 // doubted reports whether a proven copy has failed its first probe, and the next one has not had its
-// time.
+// time. While its agent is away, nobody tells of a next one.
 func (v *view) doubted(c andon.Copy) bool {
 	r := v.record(c.ID)
-	return r.Observed.Phase == andon.PhaseUnhealthy && v.proven(c) && r.Falls < MaxFalls && !v.elapsed(r.Since, v.probedAgain(c, r))
+	return !v.lost(c) && r.Observed.Phase == andon.PhaseUnhealthy && v.proven(c) && r.Falls < MaxFalls && !v.elapsed(r.Since, v.probedAgain(c, r))
 }
 
 // probedAgain is when the next probe after one that failed has ended.
