@@ -9,9 +9,9 @@ import (
 )
 
 type waitCmd struct {
-	Version string        `arg:"" help:"shop (its newest version at this moment), shop@42, or shop@COMMIT."`
-	For     string        `required:"" placeholder:"WHAT" help:"built, release-candidate, certified, live:ENVIRONMENT, stopped or ended."`
-	Timeout time.Duration `placeholder:"2m" help:"How long at most; without it, as long as it takes."`
+	Version string         `arg:"" help:"shop (its newest version at this moment), shop@42, or shop@COMMIT."`
+	For     string         `required:"" placeholder:"WHAT" help:"built, release-candidate, certified, live:ENVIRONMENT, stopped or ended."`
+	Timeout *time.Duration `placeholder:"2m" help:"How long at most; without it, as long as it takes."`
 }
 
 // Run waits. It ends with 0 when it is reached, 1 when it cannot be reached any more, and 5
@@ -21,15 +21,15 @@ func (cmd *waitCmd) Run(c *call) error {
 		return usage(fmt.Sprintf("%q is nothing to wait for", cmd.For),
 			"Write --for built, release-candidate, certified, live:ENVIRONMENT, stopped or ended.")
 	}
-	if cmd.Timeout < 0 {
-		return usage("a timeout cannot be negative", "Write --timeout 2m, or leave it out to wait as long as it takes.")
+	if cmd.Timeout != nil && *cmd.Timeout <= 0 {
+		return usage("a timeout must be longer than nothing", "Write --timeout 2m, or leave it out to wait as long as it takes.")
 	}
 	client, err := c.client()
 	if err != nil {
 		return err
 	}
 	service, version := splitVersion(cmd.Version)
-	waited, err := client.Wait(c.ctx, api.WaitQuestion{Service: service, Version: version, For: cmd.For, Timeout: cmd.Timeout})
+	waited, err := client.Wait(c.ctx, api.WaitQuestion{Service: service, Version: version, For: cmd.For, Timeout: cmd.timeout()})
 	if err != nil {
 		if c.ctx.Err() != nil {
 			return &api.Error{Kind: api.KindConflict, Message: "waiting was interrupted"}
@@ -37,6 +37,14 @@ func (cmd *waitCmd) Run(c *call) error {
 		return c.known(client, service, err)
 	}
 	return cmd.say(c, waited)
+}
+
+// timeout returns how long to wait; 0: as long as it takes.
+func (cmd *waitCmd) timeout() time.Duration {
+	if cmd.Timeout == nil {
+		return 0
+	}
+	return *cmd.Timeout
 }
 
 func (cmd *waitCmd) say(c *call, w api.Waited) error {
@@ -55,7 +63,7 @@ func (cmd *waitCmd) say(c *call, w api.Waited) error {
 			Hint: "See `" + about + "`.",
 		}
 	default:
-		message := fmt.Sprintf("%s %d is not %s after %s", w.Service, w.Version, w.For, cmd.Timeout)
+		message := fmt.Sprintf("%s %d is not %s after %s", w.Service, w.Version, w.For, cmd.timeout())
 		if len(w.Waits) > 0 {
 			message += ": " + w.Waits[0].Reason
 		} else if w.Reason != "" {
