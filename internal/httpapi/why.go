@@ -150,8 +150,12 @@ func failedSince(s *line.State, cord api.Cord) string {
 		return ""
 	}
 	fix := s.Cords[at].Fix
+	svc := s.Services[fix.Service]
+	if svc == nil { // it was removed meanwhile
+		return ""
+	}
 	var newest *line.Version
-	for _, v := range s.Services[fix.Service].Versions {
+	for _, v := range svc.Versions {
 		failed := v.Trunk && v.Ended != nil && v.Ended.Outcome == andon.Failed && v.Ref.Number > fix.Broken
 		if failed && (newest == nil || v.Ref.Number > newest.Ref.Number) {
 			newest = v
