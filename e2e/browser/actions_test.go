@@ -152,6 +152,7 @@ func releases(queue *tab, w *works) {
 	queue.must(err)
 	queue.holds(`document.querySelector(".cause.stands") === null`)
 	queue.icon("running", "Queue")
+	w.reaches(held) // what it does would change the plan of what is done next
 }
 
 // promotes lets a version into a stage that waits for a person, from the queue on.

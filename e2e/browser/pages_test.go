@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"testing"
 
@@ -76,6 +77,18 @@ func (w *works) ends(version int64, outcome api.Outcome) {
 		v, err := w.shop.Plant.Client.Version(w.shop.T.Context(), "shop", fmt.Sprint(version))
 		if err == nil && v.Outcome != outcome {
 			err = fmt.Errorf("it is in stage %s: %s", v.Stage, v.Outcome)
+		}
+		return err
+	})
+}
+
+// reaches waits until the deployment of a path has ended well.
+func (w *works) reaches(deployment string) {
+	w.shop.T.Helper()
+	planttest.Until(w.shop.T, patience, deployment+" ends", func() error {
+		d, err := w.shop.Plant.Client.Deployment(w.shop.T.Context(), path.Base(deployment))
+		if err == nil && d.Outcome != api.Succeeded {
+			err = fmt.Errorf("it is at %s: %s", d.Step, d.Outcome)
 		}
 		return err
 	})
