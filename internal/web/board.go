@@ -179,7 +179,7 @@ type head struct {
 	Team     andon.TeamName   // of the board; empty: all
 	Teams    []andon.TeamName // that there are
 	Services int              // on the board
-	Stops    []stop           // anywhere, first those that stop a service on the board
+	Stops    []stop           // anywhere, first those that stop a service on the board, the newest first
 	Own      int              // of the stops: those that stop one
 	Away     []away
 	Refused  *refusedEstate
@@ -218,7 +218,8 @@ func (h head) State() string { return stateOf(h.Own) }
 // Alarm says how the line does anywhere: it is what the icon of the page shows.
 func (h head) Alarm() string { return stateOf(len(h.Stops)) }
 
-// Shown returns the stops that the board tells of, so that its rows keep room.
+// Shown returns the stops that the board tells of, so that its rows keep room: the newest, which
+// nobody may have seen yet. The queue begins with the oldest.
 func (h head) Shown() []stop { return h.Stops[:min(len(h.Stops), mostStops)] }
 
 // MoreStops returns how many stops there are besides.
@@ -237,7 +238,7 @@ func stateOf(stops int) string {
 // read reads the head of a board that shows these services.
 func (h *head) read(s *line.State, shown map[andon.ServiceName]bool) {
 	h.Services, h.Teams = len(shown), teams(s)
-	for _, c := range s.Cords {
+	for _, c := range slices.Backward(s.Cords) {
 		st := readStop(c)
 		if c.Fix != nil {
 			if broken := s.Version(andon.VersionRef{Service: c.Fix.Service, Number: c.Fix.Broken}); broken != nil {

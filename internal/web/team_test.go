@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -67,6 +68,22 @@ func TestBoard_OfATeamHasItsServicesAndEveryStop(t *testing.T) {
 		"/board?rotate=often": http.StatusBadRequest, "/board?rotate=1s": http.StatusBadRequest, "/board?rotate=61m": http.StatusBadRequest, "/board?rotate=-30s": http.StatusBadRequest,
 	} {
 		s.page(path, status)
+	}
+}
+
+func TestBoard_ShowsTheNewestStopsAndCountsTheOthers(t *testing.T) {
+	s := threeTeams(t)
+	for n := 1; n <= 12; n++ {
+		s.plant.Do(line.PullCord{Scope: andon.Scope{Kind: andon.ScopePlant}, Reason: fmt.Sprintf("stop number %d.", n)})
+	}
+	page := s.page("/board", http.StatusOK)
+	for n := 1; n <= 12; n++ {
+		if shown := strings.Contains(page, fmt.Sprintf("stop number %d.", n)); shown != (n > 2) {
+			t.Errorf("stop number %d is shown: %v", n, shown)
+		}
+	}
+	if !strings.Contains(page, "and 2 more cords") || strings.Index(page, "stop number 12.") > strings.Index(page, "stop number 3.") {
+		t.Error("the newest stop does not come first, or the others are not counted")
 	}
 }
 
