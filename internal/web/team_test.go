@@ -74,7 +74,9 @@ func TestBoard_OfATeamHasItsServicesAndEveryStop(t *testing.T) {
 func TestBoard_ShowsTheNewestStopsAndCountsTheOthers(t *testing.T) {
 	s := threeTeams(t)
 	for n := 1; n <= 12; n++ {
-		s.plant.Do(line.PullCord{Scope: andon.Scope{Kind: andon.ScopePlant}, Reason: fmt.Sprintf("stop number %d.", n)})
+		name := andon.ServiceName(fmt.Sprintf("service-%d", n))
+		s.plant.Do(line.AddService{Service: name})
+		s.plant.Do(line.PullCord{Scope: andon.Scope{Kind: andon.ScopeService, Service: name}, Reason: fmt.Sprintf("stop number %d.", n)})
 	}
 	page := s.page("/board", http.StatusOK)
 	for n := 1; n <= 12; n++ {
