@@ -15,10 +15,11 @@ demo: build ## a whole plant takes a service to production and back
 
 PURE = ./internal/line ./internal/deploy
 
+# The scenarios build and run the program, which the cache of go test does not know: -count=1.
 test: ## all tests, with the race detector; those of the pure core, which has no goroutines, without it
 	@scripts/setup
 	ANDON_SOAK=10000 ANDON_STEPS=1000000 $(GO) test -timeout 15m $(PURE)
-	$(GO) test -race -timeout 15m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(PURE))")
+	$(GO) test -race -count=1 -timeout 15m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(PURE))")
 
 check: ## format, vet, lint, and the build for macOS
 	@scripts/check
