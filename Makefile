@@ -19,7 +19,7 @@ PURE = ./internal/line ./internal/deploy
 test: ## all tests, with the race detector; those of the pure core, which has no goroutines, without it
 	@scripts/setup
 	ANDON_SOAK=10000 ANDON_STEPS=1000000 $(GO) test -timeout 15m $(PURE)
-	$(GO) test -race -count=1 -timeout 15m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(PURE))")
+	$(GO) test -race -count=1 -timeout 20m $$($(GO) list ./... | grep -vxF "$$($(GO) list $(PURE))")
 
 check: ## format, vet, lint, and the build for macOS
 	@scripts/check
