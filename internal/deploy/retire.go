@@ -55,8 +55,7 @@ func (v *view) draining(c andon.Copy) bool {
 		return false
 	}
 	for _, agent := range v.edges() {
-		_, lost := v.Lost[agent]
-		if rs := v.Routes[agent]; lost || rs == nil || rs.Generation < v.RouteGeneration {
+		if _, lost := v.Lost[agent]; lost || v.Routes[agent] == nil {
 			return true
 		}
 	}
