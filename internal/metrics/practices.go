@@ -121,7 +121,7 @@ func Practices() []Practice {
 			Name: "environments-as-code", Title: "Environments are declared in version control", Least: 1, Goal: 1, Source: humbleFarley2,
 			Rule: "environments that a commit of the estate's repository declares", Next: "Push an estate: `andon estate show` says what there is now.",
 			count: func(r *Records) tally {
-				return tally{kept: r.Declared, of: r.Environments, evidence: fmt.Sprintf("%d of %s", r.Declared, many(r.Environments, "environment"))}
+				return tally{kept: r.Declared, of: r.Environments, evidence: fmt.Sprintf("%d of %s", r.Declared, Many(r.Environments, "environment"))}
 			},
 		},
 		{
@@ -194,7 +194,7 @@ func Practices() []Practice {
 			Name: "fresh-trunk", Title: "Nothing waits longer than a week for production", Least: 1, Goal: 0.95, Source: humbleFarley5,
 			Rule: "services whose trunk has no change that has waited longer than a week, as of now", Next: "See what holds them back: `andon why SERVICE`.",
 			count: func(r *Records) tally {
-				t := tally{kept: r.Fresh, of: r.Running, evidence: fmt.Sprintf("%d of %s", r.Fresh, many(r.Running, "service"))}
+				t := tally{kept: r.Fresh, of: r.Running, evidence: fmt.Sprintf("%d of %s", r.Fresh, Many(r.Running, "service"))}
 				for i, name := range r.Stale {
 					t.evidence += map[bool]string{true: "; not ", false: ", "}[i == 0] + string(name)
 				}
@@ -251,7 +251,7 @@ func deliveries(words string, keeps func(*Delivery) bool) func(*Records) tally {
 				t.exceptions = append(t.exceptions, d.Deployment)
 			}
 		}
-		t.evidence = fmt.Sprintf("%d of %s %s", t.kept, many(t.of, "deployment"), words)
+		t.evidence = fmt.Sprintf("%d of %s %s", t.kept, Many(t.of, "deployment"), words)
 		return t
 	}
 }
@@ -264,7 +264,7 @@ func within(took []time.Duration, goal time.Duration, noun string) tally {
 			t.kept++
 		}
 	}
-	t.evidence = fmt.Sprintf("%d of %s", t.kept, many(t.of, noun))
+	t.evidence = fmt.Sprintf("%d of %s", t.kept, Many(t.of, noun))
 	if t.of > 0 {
 		t.evidence += ", half of them within " + Short(Median(took))
 	}
@@ -304,9 +304,9 @@ func countRollbacks(r *Records) tally {
 		}
 	}
 	t.never = t.of == 0 && live >= enoughDeployments
-	t.evidence = fmt.Sprintf("%d of %s went well", t.kept, many(t.of, "rollback"))
+	t.evidence = fmt.Sprintf("%d of %s went well", t.kept, Many(t.of, "rollback"))
 	if t.of == 0 {
-		t.evidence = fmt.Sprintf("none in %s", many(live, "deployment"))
+		t.evidence = fmt.Sprintf("none in %s", Many(live, "deployment"))
 	}
 	return t
 }
@@ -328,11 +328,12 @@ func countWeeks(r *Records) tally {
 			t.kept++
 		}
 	}
-	t.evidence = fmt.Sprintf("%d of %s", t.kept, many(t.of, "week"))
+	t.evidence = fmt.Sprintf("%d of %s", t.kept, Many(t.of, "week"))
 	return t
 }
 
-func many(n int, noun string) string {
+// Many writes how many there are of something: "1 change", "12 changes".
+func Many(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

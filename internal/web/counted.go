@@ -18,11 +18,11 @@ type counted struct {
 	Note       string
 }
 
-// The lists return what a measure counts in a period, the newest first, one more than a page shows
-// when there are more.
+// The lists return what a measure counts in a period, whose facts they may use up: the newest first,
+// one more than a page shows when there are more.
 
-func listChanges(ctx context.Context, p *pages, asked period) (all []counted, err error) {
-	changes, err := p.History.Changes(ctx, asked.Period, mostListed+1)
+func listChanges(ctx context.Context, p *pages, _ metrics.Facts, asked history.Period) (all []counted, err error) {
+	changes, err := p.History.Changes(ctx, asked, mostListed+1)
 	for _, c := range changes {
 		all = append(all, countedVersion(c.VersionRef, c.Delivered, c.Lead(), "of it "+metrics.Short(c.Work())+" work"))
 	}
@@ -31,9 +31,8 @@ func listChanges(ctx context.Context, p *pages, asked period) (all []counted, er
 
 // listRollouts lists those deployments to production that a condition selects. What each has is
 // said of it and the one before.
-func listRollouts(which func(*metrics.Rollout) bool, has func(r, before *metrics.Rollout) string) func(context.Context, *pages, period) ([]counted, error) {
-	return func(ctx context.Context, p *pages, asked period) (all []counted, err error) {
-		facts, err := p.History.Facts(ctx, asked.Period)
+func listRollouts(which func(*metrics.Rollout) bool, has func(r, before *metrics.Rollout) string) func(context.Context, *pages, metrics.Facts, history.Period) ([]counted, error) {
+	return func(_ context.Context, _ *pages, facts metrics.Facts, _ history.Period) (all []counted, err error) {
 		chosen := slices.DeleteFunc(facts.Rollouts, func(r metrics.Rollout) bool { return !which(&r) })
 		for i := len(chosen) - 1; i >= 0 && len(all) <= mostListed; i-- {
 			r, before := &chosen[i], (*metrics.Rollout)(nil)
@@ -44,7 +43,7 @@ func listRollouts(which func(*metrics.Rollout) bool, has func(r, before *metrics
 				Name: string(r.Deployment), Path: deploymentPath(serviceOf(string(r.Deployment)), r.Deployment), At: r.Ended, Value: has(r, before), Note: became(r),
 			})
 		}
-		return all, err
+		return all, nil
 	}
 }
 
@@ -60,8 +59,8 @@ func became(r *metrics.Rollout) string {
 	return words
 }
 
-func listCandidates(ctx context.Context, p *pages, asked period) (all []counted, err error) {
-	found, err := p.History.Candidatures(ctx, asked.Period, mostListed+1)
+func listCandidates(ctx context.Context, p *pages, _ metrics.Facts, asked history.Period) (all []counted, err error) {
+	found, err := p.History.Candidatures(ctx, asked, mostListed+1)
 	for _, c := range found {
 		note := ""
 		if c.Took > metrics.CandidateGoal {
@@ -72,8 +71,8 @@ func listCandidates(ctx context.Context, p *pages, asked period) (all []counted,
 	return all, err
 }
 
-func listCommitStages(ctx context.Context, p *pages, asked period) (all []counted, err error) {
-	found, err := p.History.CommitEnds(ctx, asked.Period, mostListed+1)
+func listCommitStages(ctx context.Context, p *pages, _ metrics.Facts, asked history.Period) (all []counted, err error) {
+	found, err := p.History.CommitEnds(ctx, asked, mostListed+1)
 	for _, c := range found {
 		note := string(c.Outcome)
 		if c.Slow {
@@ -84,8 +83,8 @@ func listCommitStages(ctx context.Context, p *pages, asked period) (all []counte
 	return all, err
 }
 
-func listStops(ctx context.Context, p *pages, asked period) (all []counted, err error) {
-	found, err := p.History.CordsIn(ctx, asked.Period, mostListed+1)
+func listStops(ctx context.Context, p *pages, _ metrics.Facts, asked history.Period) (all []counted, err error) {
+	found, err := p.History.CordsIn(ctx, asked, mostListed+1)
 	for _, c := range found {
 		stood, _ := metrics.Span{From: c.Pulled, To: c.Pulled.Add(c.Stopped(asked.To))}.Within(asked.Span)
 		all = append(all, counted{

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/andon-cd/andon/internal/history"
 	"github.com/andon-cd/andon/internal/metrics"
 )
 
@@ -20,7 +21,7 @@ type measure struct {
 	value  func(m *metrics.Measures) string          // in words, of a period in which it is known
 	height func(m *metrics.Measures) (float64, bool) // for a plot; false: not known
 	counts func(m *metrics.Measures) string          // how many
-	list   func(ctx context.Context, p *pages, asked period) ([]counted, error)
+	list   func(ctx context.Context, p *pages, facts metrics.Facts, asked history.Period) ([]counted, error)
 }
 
 // measures are all of them: the five of DORA, and what this plant promises besides.
@@ -29,14 +30,14 @@ var measures = [...]measure{
 		Name: "lead-time", Title: "Change lead time", Rule: "From commit to production: the median.", Kind: "Change", Value: "Lead time",
 		value:  func(m *metrics.Measures) string { return metrics.Short(m.Lead) },
 		height: func(m *metrics.Measures) (float64, bool) { return m.Lead.Seconds(), m.Changes > 0 },
-		counts: func(m *metrics.Measures) string { return number(m.Changes, "change") },
+		counts: func(m *metrics.Measures) string { return metrics.Many(m.Changes, "change") },
 		list:   listChanges,
 	},
 	{
 		Name: "deployments", Title: "Deployment frequency", Rule: "Deployments to production that became live. Rollbacks are none.", Kind: "Deployment", Value: "Took",
 		value:  func(m *metrics.Measures) string { return fmt.Sprintf("%.1f a day", m.PerDay) },
 		height: func(m *metrics.Measures) (float64, bool) { return m.PerDay, m.Deployments > 0 },
-		counts: func(m *metrics.Measures) string { return number(m.Deployments, "deployment") },
+		counts: func(m *metrics.Measures) string { return metrics.Many(m.Deployments, "deployment") },
 		list:   listRollouts(isLive, tookItself),
 	},
 	{
@@ -44,7 +45,7 @@ var measures = [...]measure{
 		value:  func(m *metrics.Measures) string { return metrics.Short(m.Recovery) },
 		height: func(m *metrics.Measures) (float64, bool) { return m.Recovery.Seconds(), m.Recovered > 0 },
 		counts: func(m *metrics.Measures) string {
-			return number(m.Recovered, "deployment") + " that production recovered from"
+			return metrics.Many(m.Recovered, "deployment") + " that production recovered from"
 		},
 		list: listRollouts(func(r *metrics.Rollout) bool { _, well := r.Recovery(); return r.Failed && well }, func(r, _ *metrics.Rollout) string {
 			took, _ := r.Recovery()
@@ -56,7 +57,7 @@ var measures = [...]measure{
 		value:  func(m *metrics.Measures) string { return metrics.Percent(m.FailRate) },
 		height: func(m *metrics.Measures) (float64, bool) { return m.FailRate, m.Rollouts > 0 },
 		counts: func(m *metrics.Measures) string {
-			return fmt.Sprintf("%d of %s", m.Failed, number(m.Rollouts, "deployment"))
+			return fmt.Sprintf("%d of %s", m.Failed, metrics.Many(m.Rollouts, "deployment"))
 		},
 		list: listRollouts(func(r *metrics.Rollout) bool { return r.Failed }, tookItself),
 	},
@@ -65,7 +66,7 @@ var measures = [...]measure{
 		value:  func(m *metrics.Measures) string { return metrics.Percent(m.ReworkRate) },
 		height: func(m *metrics.Measures) (float64, bool) { return m.ReworkRate, m.Deployments > 0 },
 		counts: func(m *metrics.Measures) string {
-			return fmt.Sprintf("%d of %s", m.Rework, number(m.Deployments, "deployment"))
+			return fmt.Sprintf("%d of %s", m.Rework, metrics.Many(m.Deployments, "deployment"))
 		},
 		list: listRollouts(func(r *metrics.Rollout) bool { return r.Rework }, tookItself),
 	},
@@ -73,7 +74,7 @@ var measures = [...]measure{
 		Name: "between", Title: "Between deliveries", Rule: "From one deployment that became live to the next: the mean.", Kind: "Deployment", Value: "After the one before",
 		value:  func(m *metrics.Measures) string { return metrics.Short(m.Between) },
 		height: func(m *metrics.Measures) (float64, bool) { return m.Between.Seconds(), m.Deployments > 1 },
-		counts: func(m *metrics.Measures) string { return number(m.Deployments, "deployment") },
+		counts: func(m *metrics.Measures) string { return metrics.Many(m.Deployments, "deployment") },
 		list: listRollouts(isLive, func(r, before *metrics.Rollout) string {
 			if before == nil {
 				return "the first"
@@ -86,7 +87,7 @@ var measures = [...]measure{
 		value:  func(m *metrics.Measures) string { return metrics.Short(m.Candidate) },
 		height: func(m *metrics.Measures) (float64, bool) { return m.Candidate.Seconds(), m.Candidates > 0 },
 		counts: func(m *metrics.Measures) string {
-			return number(m.Candidates, "release candidate") + within(m.Candidates, m.InTime, "within 30 minutes")
+			return metrics.Many(m.Candidates, "release candidate") + within(m.Candidates, m.InTime, "within 30 minutes")
 		},
 		list: listCandidates,
 	},
@@ -95,7 +96,7 @@ var measures = [...]measure{
 		value:  func(m *metrics.Measures) string { return metrics.Short(m.CommitStage) },
 		height: func(m *metrics.Measures) (float64, bool) { return m.CommitStage.Seconds(), m.CommitStages > 0 },
 		counts: func(m *metrics.Measures) string {
-			return number(m.CommitStages, "run") + within(m.CommitStages, m.WithinBudget, "within budget")
+			return metrics.Many(m.CommitStages, "run") + within(m.CommitStages, m.WithinBudget, "within budget")
 		},
 		list: listCommitStages,
 	},
@@ -110,14 +111,6 @@ var measures = [...]measure{
 
 // mostDORA is how many of them are those of DORA.
 const mostDORA = 5
-
-// number writes how many there are: "1 change", "12 changes".
-func number(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
 
 func within(of int, share float64, words string) string {
 	if of == 0 {

@@ -30,12 +30,12 @@ func (p *pages) showMeasures(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
-	whole, over, err := p.measured(r, asked)
+	facts, over, err := p.measured(r, asked)
 	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
-	page := measuresPage{period: asked}
+	page, whole := measuresPage{period: asked}, metrics.MeasuresOf(facts)
 	for i := range measures {
 		shown := showMeasure(&measures[i], asked, whole, over)
 		if i < mostDORA {
@@ -47,22 +47,21 @@ func (p *pages) showMeasures(w http.ResponseWriter, r *http.Request) {
 	p.render(w, r, p.measures, "frame", page)
 }
 
-// measured returns the measures of a period, and of each of the parts that plots show.
-func (p *pages) measured(r *http.Request, asked period) (whole metrics.Measures, over []metrics.Measures, err error) {
-	facts, err := p.History.Facts(r.Context(), asked.Period)
-	if err != nil {
-		return whole, nil, err
+// measured returns the facts of a period, and the measures of each of its parts that plots show.
+func (p *pages) measured(r *http.Request, asked period) (facts metrics.Facts, over []metrics.Measures, err error) {
+	if facts, err = p.History.Facts(r.Context(), asked.Period); err != nil {
+		return facts, nil, err
 	}
 	for _, part := range parts(asked.Span, asked.Days) {
 		during := asked.Period
 		during.Span = part
-		facts, err := p.History.Facts(r.Context(), during)
+		then, err := p.History.Facts(r.Context(), during)
 		if err != nil {
-			return whole, nil, err
+			return facts, nil, err
 		}
-		over = append(over, metrics.MeasuresOf(facts))
+		over = append(over, metrics.MeasuresOf(then))
 	}
-	return metrics.MeasuresOf(facts), over, nil
+	return facts, over, nil
 }
 
 func showMeasure(m *measure, asked period, whole metrics.Measures, over []metrics.Measures) shownMeasure {
@@ -109,12 +108,12 @@ func (p *pages) readMeasure(r *http.Request) (page measurePage, err error) {
 	if page.period, err = p.readPeriod(r); err != nil {
 		return page, err
 	}
-	whole, over, err := p.measured(r, page.period)
+	facts, over, err := p.measured(r, page.period)
 	if err != nil {
 		return page, err
 	}
-	page.shownMeasure = showMeasure(&measures[at], page.period, whole, over)
-	if page.List, err = page.list(r.Context(), p, page.period); len(page.List) > mostListed {
+	page.shownMeasure = showMeasure(&measures[at], page.period, metrics.MeasuresOf(facts), over)
+	if page.List, err = page.list(r.Context(), p, facts, page.Period); len(page.List) > mostListed {
 		page.List, page.More = page.List[:mostListed], true
 	}
 	return page, err
