@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/json"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -143,16 +144,27 @@ func TestWhy_AVersionBehindAnotherNamesWhatHoldsThatOne(t *testing.T) {
 	}
 }
 
+// TestNew_IsQuick counts the time of processors, not the clock's: the machine has other things to do.
 func TestNew_IsQuick(t *testing.T) {
 	p := newPlant(t)
 	best := time.Hour
 	for range 5 {
-		began := time.Now()
+		before := computed(t)
 		New(p.api.Config)
-		best = min(best, time.Since(began))
+		best = min(best, computed(t)-before)
 	}
 	t.Logf("describing the API took %s", best)
 	if best > 200*time.Millisecond {
 		t.Errorf("describing the API took %s", best)
 	}
+}
+
+// computed returns how long processors have worked for this process.
+func computed(t *testing.T) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
