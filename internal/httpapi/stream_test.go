@@ -22,7 +22,7 @@ var errEnough = errors.New("enough")
 // events reads events after a position until n came.
 func (p *plant) events(after int64, n int) []api.Event {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(p.t.Context(), 2*time.Minute)
 	defer cancel()
 	var got []api.Event
 	err := p.client.Events(ctx, after, func(e api.Event) error {

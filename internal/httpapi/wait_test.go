@@ -84,7 +84,7 @@ func TestWait_IsUnreachableOnceTheVersionIsRolledBackOrCancelled(t *testing.T) {
 func (p *plant) waiting(version, goal string) <-chan api.Waited {
 	p.t.Helper()
 	answer := make(chan api.Waited, 1)
-	ctx, cancel := context.WithTimeout(p.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(p.t.Context(), 2*time.Minute)
 	p.t.Cleanup(cancel)
 	go func() {
 		w, err := p.client.Wait(ctx, api.WaitQuestion{Service: "shop", Version: version, For: goal})

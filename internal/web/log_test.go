@@ -236,7 +236,7 @@ type listener struct {
 
 func (s *site) listen(query string, header ...string) *listener {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.server.URL+"/logs/live/"+jobLog+query, nil)
 	s.must(err)
 	for i := 0; i < len(header); i += 2 {

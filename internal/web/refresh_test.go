@@ -48,7 +48,7 @@ func TestSheet_TellsOfWhatHappensWhileItIsDrawn(t *testing.T) {
 	}
 	select {
 	case <-news:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nobody wakes the reader for the second cord")
 	}
 	if told, _, _, err = s.since(t.Context(), edition); err != nil || len(told.text) == 0 {

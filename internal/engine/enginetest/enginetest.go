@@ -26,7 +26,7 @@ import (
 const Name = "test"
 
 // patience bounds how long a test waits for what must come.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // A Plant is an engine that runs. Its methods fail the test when something fails.
 type Plant struct {
