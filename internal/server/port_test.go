@@ -101,7 +101,7 @@ func TestPort_LetsNobodyWaitForThoseWhoSayNothing(t *testing.T) {
 	// When the port closes they are told, and nothing of them is left.
 	stop()
 	for i, conn := range silent {
-		if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := conn.Read(make([]byte, 1)); errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {

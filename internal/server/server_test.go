@@ -42,6 +42,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// patience bounds what comes about by itself, on a machine that others keep busy.
+const patience = 2 * time.Minute
+
 // drivers are the real ones, as the command line puts them together.
 func drivers() server.Drivers {
 	return server.Drivers{
@@ -88,7 +91,7 @@ func (b *buffer) String() string {
 func config(t *testing.T, dir string) server.Config {
 	t.Helper()
 	t.Cleanup(func() { // the proxy outlives the server
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 		defer cancel()
 		if err := proxy.Stop(ctx, server.Directory(dir).Proxy()); err != nil {
 			t.Errorf("stopping the proxy: %v", err)
@@ -120,7 +123,7 @@ func start(t *testing.T, c server.Config) *running {
 	case err := <-ended:
 		ended <- err
 		t.Fatalf("the server ended: %v", err)
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("the server is not ready:\n%s", r.log)
 	}
 	return r
@@ -129,7 +132,7 @@ func start(t *testing.T, c server.Config) *running {
 // refused runs a server that must not start.
 func refused(t *testing.T, c server.Config) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c.Ready = func(server.Addresses) { t.Error("it is ready"); cancel() }
 	err := server.Run(ctx, c)
@@ -256,12 +259,12 @@ func TestRun_KeepsTheDirectoryToItself(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "plant")
 	r := start(t, config(t, dir))
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+		var info fs.FileInfo
+		if err == nil {
+			info, err = d.Info()
 		}
-		info, err := d.Info()
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // a temporary file of something that runs
+			return nil // a temporary file, or directory, of something that runs
 		}
 		// What is deeper is in directories that nobody else may enter.
 		if err == nil && filepath.Dir(name) == dir && info.Mode().Perm()&0o077 != 0 {
@@ -374,7 +377,22 @@ func TestRun_SaysWhyAnAddressOrADirectoryIsNoGood(t *testing.T) {
 	}
 }
 
+// TestRun_EndsRequestsThatWaitWhenItIsStopped: what waits would keep each server for its farewell, which
+// is longer. The quickest of some counts: a machine may stand still for a while.
 func TestRun_EndsRequestsThatWaitWhenItIsStopped(t *testing.T) {
+	const bound = 4 * time.Second
+	quickest := patience
+	for try := 0; try < 5 && quickest > bound; try++ {
+		quickest = min(quickest, endWhileFollowed(t))
+	}
+	if quickest > bound {
+		t.Errorf("a page that follows the line, or a connection without a request, keeps it for %s", quickest)
+	}
+}
+
+// endWhileFollowed stops a server that somebody follows, and returns how long that takes.
+func endWhileFollowed(t *testing.T) time.Duration {
+	t.Helper()
 	r := start(t, config(t, t.TempDir()))
 	q, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.addresses.URL+"/api/v1/events", nil)
 	if err != nil {
@@ -397,10 +415,9 @@ func TestRun_EndsRequestsThatWaitWhenItIsStopped(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Errorf("it ends with %v", err)
 	}
-	if took := time.Since(began); took > 4*time.Second {
-		t.Errorf("a page that follows the line, or a connection without a request, keeps it for %s", took)
-	}
+	took := time.Since(began)
 	if _, err := io.ReadAll(stream.Body); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("the stream ends with %v", err)
 	}
+	return took
 }
