@@ -6,10 +6,12 @@ import (
 	"github.com/andon-cd/andon/e2e/planttest"
 )
 
-// countTurns lets a page count how often its clock has told the board to turn.
+// countTurns lets a page count how often its clock has told the board to turn, and holds that clock
+// until it is let go.
 const countTurns = `window.turns = 0;
+window.held = true;
 const set = window.setInterval;
-window.setInterval = (act, after) => set(() => { act(); if (after === 5000) window.turns++; }, after);`
+window.setInterval = (act, after) => set(after === 5000 ? () => { if (!window.held) { act(); window.turns++; } } : act, after);`
 
 // TestBoard_TurnsFromTeamToTeam: a board on a wall shows one team after the other, each of them live,
 // without being loaded again; and stays while somebody uses it.
@@ -28,6 +30,7 @@ func TestBoard_TurnsFromTeamToTeam(t *testing.T) {
 	if at := eval[string](b, "location.search"); at != "?rotate=5s&team=checkout" {
 		t.Errorf("the board begins at %s", at)
 	}
+	eval[bool](b, "(window.held = false, true)")
 
 	b.holds(`location.search === "?rotate=5s&team=store" && document.title.startsWith("store · Board") &&
   document.querySelector("#row-shop") === null && (document.querySelector("#row-depot a").focus(), window.turns = 0, window.used = document.querySelector(".board"), true)`)
