@@ -22,7 +22,7 @@ type wire struct {
 	to   string
 	at   string
 	mu   sync.Mutex
-	in   net.Listener
+	in   net.Listener // nil: it is cut
 	open map[net.Conn]bool
 }
 
@@ -56,16 +56,22 @@ func (w *wire) mend() {
 				near.Close()
 				continue
 			}
-			w.carry(near, far)
+			w.carry(in, near, far)
 		}
 	}()
 }
 
-// carry carries what the ends of a connection send to each other, until one of them is closed.
-func (w *wire) carry(near, far net.Conn) {
+// carry carries what the ends of a connection send to each other, until one of them is closed; nothing,
+// if the wire was cut since the connection came.
+func (w *wire) carry(in net.Listener, near, far net.Conn) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.in != in {
+		near.Close()
+		far.Close()
+		return
+	}
 	w.open[near], w.open[far] = true, true
-	w.mu.Unlock()
 	for _, ends := range [][2]net.Conn{{near, far}, {far, near}} {
 		go func() {
 			_, _ = io.Copy(ends[0], ends[1])
@@ -83,7 +89,10 @@ func (w *wire) carry(near, far net.Conn) {
 func (w *wire) cut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.in.Close()
+	if w.in != nil {
+		w.in.Close()
+		w.in = nil
+	}
 	for c := range w.open {
 		c.Close()
 	}
