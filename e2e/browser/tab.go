@@ -3,12 +3,14 @@ package browser
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/audits"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -21,7 +23,7 @@ import (
 )
 
 // stepTimeout bounds one thing that a tab is asked to do.
-const stepTimeout = time.Minute
+const stepTimeout = 2 * time.Minute
 
 // A Tab is one of a person of its own: it shares no cookies with others.
 type Tab struct {
@@ -136,9 +138,49 @@ func (t *Tab) Problems(except ...string) []string {
 // Go opens a page of the plant, and returns when it is loaded.
 func (t *Tab) Go(path string) error { return t.do(chromedp.Navigate(t.base + path)) }
 
-// Click clicks the first element that a CSS selector finds, once it is visible.
+// Click clicks the first element that a CSS selector finds, once it is visible. A live page may draw
+// the element again at any moment: then what was found is gone, or the mouse goes down on one element
+// and up on another, which is no click. So it clicks until one came to what the selector finds.
 func (t *Tab) Click(selector string) error {
-	return t.do(chromedp.ScrollIntoView(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+	ctx, cancel := context.WithTimeout(t.ctx, stepTimeout)
+	defer cancel()
+	for {
+		came, err := clickOnce(ctx, selector)
+		switch {
+		case came:
+			return nil
+		case ctx.Err() != nil || err != nil && !drawnAgain(err):
+			return errors.Join(ctx.Err(), err)
+		}
+	}
+}
+
+// clickOnce clicks and reports whether a click came to what the selector finds.
+func clickOnce(ctx context.Context, selector string) (came bool, err error) {
+	if err := chromedp.Do(ctx, chromedp.ScrollIntoView(chromedp.CSS(selector))); err != nil {
+		return false, err
+	}
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](fmt.Sprintf(noteClick, selector))); err != nil {
+		return false, err
+	}
+	if err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible)); err != nil {
+		return false, err
+	}
+	came, err = chromedp.Run(ctx, chromedp.Evaluate[bool]("window.clickCame !== false"))
+	if drawnAgain(err) {
+		return true, nil // it led to another page
+	}
+	return came, err
+}
+
+// noteClick notes, in the page, whether the next click comes to what a selector finds.
+const noteClick = `window.clickCame = false, addEventListener("click", (e) => { window.clickCame = e.target.closest(%q) !== null; }, {capture: true, once: true}), true`
+
+// drawnAgain reports whether an error is what the browser says of an element, or a page, that is there
+// no more.
+func drawnAgain(err error) bool {
+	_, refused := errors.AsType[*cdproto.Error](err)
+	return refused || errors.Is(err, chromedp.ErrInvalidDimensions)
 }
 
 // Type types into the first element that a CSS selector finds.
