@@ -38,8 +38,8 @@ const (
 // motionIsKept: what moves on the board that is shown stands still for those who ask for that.
 func motionIsKept(b *tab) {
 	b.t.Helper()
-	eval[bool](b, `document.querySelector("#row-shop td:last-child").append(Object.assign(document.createElement("div"), {className: "moving", textContent: "→"})), true`)
-	if !eval[bool](b, moves) {
+	// In one expression: the row may be drawn again at any moment.
+	if !eval[bool](b, `document.querySelector("#row-shop td:last-child").append(Object.assign(document.createElement("div"), {className: "moving", textContent: "→"})), `+moves) {
 		b.t.Error("what moves does not")
 	}
 	b.keepsMedia("a board on which something moves")
