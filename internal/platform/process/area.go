@@ -22,6 +22,9 @@ const (
 	// areaRest is how many times longer than it takes to look at a copy's directories nobody
 	// looks at them again.
 	areaRest = 50
+	// areaHaste is the same while the disk is nearly full: then a look that took long, on a host that
+	// was busy just then, must not leave the disk to whoever fills it.
+	areaHaste = 5
 	// A disk with less than this free, or a twentieth of it, is nearly full. Then goes who has
 	// written most of late, if that is more than a trifle: so much, or a hundredth of the disk.
 	nearlyFull = 256 << 20
@@ -39,8 +42,9 @@ type areas struct {
 // An area is what one copy has written.
 type area struct {
 	written int64
-	recent  int64     // of it; what was written earlier counts less with every look
-	next    time.Time // when to look again
+	recent  int64         // of it; what was written earlier counts less with every look
+	looked  time.Time     // when it was looked at last
+	took    time.Duration // and how long that took
 }
 
 // watchAreas ends copies that fill their directories, until the driver closes. A disk belongs to
@@ -63,8 +67,12 @@ func (d *Driver) watchAreas() {
 func (d *Driver) lookAtAreas(known *areas, now time.Time) {
 	full, least := nearlyFullDisk(d.config.Dir)
 	var greediest *supervised
+	rest := time.Duration(areaRest)
+	if full {
+		rest = areaHaste
+	}
 	for _, s := range d.runningCopies() {
-		a := d.lookAt(known, s, now)
+		a := d.lookAt(known, s, now, rest)
 		if a.written > d.config.Area {
 			d.expel(s, fmt.Sprintf("killed: it wrote %s into its own directories, and may write %s", confine.Bytes(a.written), confine.Bytes(d.config.Area)))
 			continue
@@ -113,15 +121,15 @@ func (d *Driver) runningCopies() []*supervised {
 	return running
 }
 
-// lookAt measures the directories of a copy if it is time to.
-func (d *Driver) lookAt(known *areas, s *supervised, now time.Time) *area {
+// lookAt measures the directories of a copy, unless that was done within rest times what it took.
+func (d *Driver) lookAt(known *areas, s *supervised, now time.Time, rest time.Duration) *area {
 	a := known.of[s]
 	fresh := a == nil // what an adopted copy has written was not of late
 	if fresh {
 		a = &area{}
 		known.of[s] = a
 	}
-	if now.Before(a.next) {
+	if now.Before(a.looked.Add(rest * a.took)) {
 		return a
 	}
 	start := time.Now()
@@ -137,7 +145,7 @@ func (d *Driver) lookAt(known *areas, s *supervised, now time.Time) *area {
 	if !fresh {
 		a.recent = max(0, a.recent*7/8+a.written-before)
 	}
-	a.next = now.Add(areaRest * time.Since(start))
+	a.looked, a.took = now, time.Since(start)
 	return a
 }
 

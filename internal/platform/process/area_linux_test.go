@@ -103,3 +103,23 @@ func TestArea_OfANearlyFullDiskGoesWhoWroteLast(t *testing.T) {
 		t.Errorf("List returned %+v, %v: the quiet copy is to run on", list, err)
 	}
 }
+
+func TestArea_OfANearlyFullDiskIsSoonLookedAtAgainThoughALookTookLong(t *testing.T) {
+	t.Parallel()
+	d := roomy(t)
+	if _, err := d.Start(t.Context(), platformtest.Spec("a", script("exec sleep 1000"))); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Stop(t.Context(), "a", 0) }()
+	known, s, now := areas{first: make(map[string]int64), of: make(map[*supervised]*area)}, d.copies["a"], time.Now()
+	d.lookAt(&known, s, now, areaRest).took = 2 * time.Second // as on a host that was busy just then
+	for _, c := range []struct {
+		rest  time.Duration
+		after time.Duration
+		again bool
+	}{{areaRest, 99 * time.Second, false}, {areaHaste, 9 * time.Second, false}, {areaHaste, 10 * time.Second, true}} {
+		if again := d.lookAt(&known, s, now.Add(c.after), c.rest).looked.After(now); again != c.again {
+			t.Errorf("after %s, with a rest of %d times the look, it is looked at again: %t", c.after, c.rest, again)
+		}
+	}
+}
