@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -58,20 +59,26 @@ func takeProcesses() {
 	}
 }
 
-// takeLog writes 100 MB in a second: many times what services log, and less than the disk takes,
+// takeLog writes 40 MB in a second: many times what services log, and less than the disk takes,
 // which could be full before anybody looks.
 func takeLog() {
 	lines := bytes.Repeat([]byte("all of the disk is for this log\n"), 1<<15)
 	for range 1 << 12 { // 4 GiB
 		_, _ = os.Stdout.Write(lines)
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(25 * time.Millisecond)
 	}
 }
 
-// takeDisk writes 40 MB in a second into its TMPDIR, and goes on when it is full.
+// takeDisk writes 40 MB in a second into its TMPDIR, and 5 MB when little room is left: from one who
+// fills a disk within a moment, nobody can keep the others. It goes on when the disk is full.
 func takeDisk() {
+	const little = 80 << 20
 	chunk := make([]byte, 1<<20)
 	for i := range 1000 {
+		var disk syscall.Statfs_t
+		if err := syscall.Statfs(os.Getenv("TMPDIR"), &disk); err == nil && int64(disk.Bavail)*disk.Bsize < little {
+			time.Sleep(175 * time.Millisecond)
+		}
 		if err := os.WriteFile(filepath.Join(os.Getenv("TMPDIR"), strconv.Itoa(i)), chunk, 0o600); err != nil {
 			fmt.Fprintln(os.Stderr, "greedy:", err)
 		}
