@@ -17,7 +17,7 @@ func worse() func(w http.ResponseWriter, r *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		if lags {
 			select {
-			case <-time.After(400 * time.Millisecond):
+			case <-time.After(time.Second):
 			case <-r.Context().Done():
 			}
 		}
