@@ -10,7 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/andon-cd/andon/e2e/planttest"
 )
 
 func TestAgent_ThatIsRefusedEndsAndLeavesNothingBehind(t *testing.T) {
@@ -30,7 +31,7 @@ func TestAgent_ThatIsRefusedEndsAndLeavesNothingBehind(t *testing.T) {
 		if o.Out != "" || !strings.Contains(o.Err, "does not take agent far") || !strings.Contains(o.Err, "andon agent token far") {
 			t.Errorf("with a token that is %s, it says %q and %q", name, o.Out, o.Err)
 		}
-		if left := processesOf(far); len(left) > 0 {
+		if left := planttest.LeftOf(far); len(left) > 0 {
 			t.Errorf("with a token that is %s, it leaves process %d: %s", name, left[0].PID, left[0].Command)
 		}
 	}
@@ -43,7 +44,7 @@ func TestAgent_OnAnotherHostJoinsAndRunsJobs(t *testing.T) {
 	// It lives in a home of its own, as on another machine.
 	home := newHome(t)
 	far := filepath.Join(home, "agent")
-	agent := exec.Command(p.Program, "agent", "--server", p.URL, "--name", "far", "--proxy", "127.0.0.1:0", "--data", far)
+	agent := exec.Command(p.Program, "agent", "--server", p.URL, "--name", "far", "--slots", "1", "--proxy", "127.0.0.1:0", "--data", far)
 	agent.Env, agent.Dir = append(environmentIn(home), "ANDON_TOKEN="+token), home
 	log, err := os.Create(filepath.Join(home, "agent.log"))
 	if err != nil {
@@ -61,24 +62,24 @@ func TestAgent_OnAnotherHostJoinsAndRunsJobs(t *testing.T) {
 	t.Cleanup(func() {
 		execute(t, home, environmentIn(home), p.Program, "down", "--data", far).Wants(t, done, "andon down of an agent")
 		_ = agent.Wait()
-		if left := processesOf(far); len(left) > 0 {
+		if left := planttest.LeftOf(far); len(left) > 0 {
 			t.Errorf("andon down leaves process %d: %s", left[0].PID, left[0].Command)
 		}
 	})
 	if ready, _ := bufio.NewReader(out).ReadString('\n'); !strings.HasPrefix(ready, "ready agent far") {
 		t.Fatalf("its first line is %q", ready)
 	}
-	until(t, 20*time.Second, "the agent is there", func() error {
+	until(t, "the agent is there", func() error {
 		agents, err := p.Client.Agents(t.Context())
 		if err != nil || len(agents) != 2 || !agents[0].Connected || !agents[1].Connected {
 			return fmt.Errorf("%+v, %w", agents, errors.Join(err, errors.New("want two that are connected")))
 		}
 		return nil
 	})
-	// Two jobs that wait for each other need both agents: each has one slot, or this one has more.
+	// Each has one slot, so three jobs need both.
 	r := p.newRepository("pair")
 	job := func(name string) string {
-		return "    " + name + ":\n      timeout: 60s\n      steps: [\"echo I am $ANDON_JOB in $ANDON_WORKSPACE\", \"sleep 1\"]\n"
+		return "    " + name + ":\n      timeout: 5m\n      steps: [\"echo I am $ANDON_JOB in $ANDON_WORKSPACE\", \"sleep 1\"]\n"
 	}
 	r.Commit("Begin", files{"andon.yaml": "service: pair\ncommit:\n  jobs:\n" + job("one") + job("two") + job("three")})
 	v := r.Push()

@@ -2,10 +2,8 @@ package e2e
 
 import (
 	"testing"
-	"time"
 
 	"github.com/andon-cd/andon/api"
-	"github.com/andon-cd/andon/e2e/planttest"
 )
 
 // TestCanary_ThatIsWorseForClientsIsTurnedBack: versions that are healthy and pass their smoke
@@ -26,8 +24,8 @@ func TestCanary_ThatIsWorseForClientsIsTurnedBack(t *testing.T) {
 			p.production("strategy: {canary: {steps: [{weight: 30, pause: 10m}]}}\nwatch: {errors: 2, latency: 2, least: 50}\n")
 			l := p.newLoad("shop.localhost", shopping)
 			shop.Commit("Be worse", files{"files/" + bad.file: "yes\n"})
-			ended := p.failsBecause("shop", shop.Push(), time.Minute, bad.reason)
-			p.idle(planttest.CommandTimeout)
+			ended := p.failsBecause("shop", shop.Push(), bad.reason)
+			p.idle()
 			l.stop()
 			if live := p.live("shop", "production"); live != first {
 				t.Errorf("version %d is live; want %d", live, first)

@@ -25,8 +25,8 @@ func TestContract_ExitCodesAndErrors(t *testing.T) {
 		args []string
 	}{
 		{"done", done, []string{"status"}},
-		{"reached", done, []string{"wait", "shop", "--for", "live:production", "--timeout", "10s"}},
-		{"reached by its commit", done, []string{"wait", "shop@" + shop.Git("rev-parse", "HEAD"), "--for", "certified", "--timeout", "10s"}},
+		{"reached", done, []string{"wait", "shop", "--for", "live:production", "--timeout", "4m"}},
+		{"reached by its commit", done, []string{"wait", "shop@" + shop.Git("rev-parse", "HEAD"), "--for", "certified", "--timeout", "4m"}},
 		{"not found", failed, []string{"why", "nobody"}},
 		{"no such version", failed, []string{"wait", "shop@99", "--for", "built", "--timeout", "1s"}},
 		{"no such environment", failed, []string{"deploy", "shop", "1", "moon"}},
@@ -42,7 +42,7 @@ func TestContract_ExitCodesAndErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			if c.code == timedOut {
 				slow := p.newRepository("slow")
-				slow.Commit("Begin", files{"andon.yaml": "service: slow\ncommit: {jobs: {wait: {steps: [sleep 60]}}}\n"})
+				slow.Commit("Begin", files{"andon.yaml": "service: slow\ncommit: {jobs: {wait: {steps: [sleep 600]}}}\n"})
 				slow.Push()
 				defer p.Andon("cancel", "slow", "1")
 			}
@@ -163,7 +163,7 @@ func TestPush_OfBadInputIsRefusedAndChangesNothing(t *testing.T) {
 	}
 	shop.Commit("Link away", nil)
 	v := shop.Push()
-	p.Andon("wait", shop.Ref(v), "--for", "ended", "--timeout", "30s").Wants(t, done, "waiting for the end")
+	p.Andon("wait", shop.Ref(v), "--for", "ended", "--timeout", "4m").Wants(t, done, "waiting for the end")
 	if got := p.version("shop", v); got.Artifact != nil || got.Outcome != api.Failed || !strings.Contains(got.Reason, "link away") {
 		t.Errorf("an artifact with a link that leads out of the checkout: %s, %s", got.Outcome, got.Reason)
 	}
@@ -183,7 +183,7 @@ func TestDemo_ShowsEverythingAndEndsWithZero(t *testing.T) {
 	began := time.Now()
 	planttest.ExecuteWithin(t, 2*planttest.CommandTimeout, home, environment, planttest.Program(t), "demo", "--once", "--dir", dir).Wants(t, done, "andon demo --once")
 	t.Logf("the demo took %s", time.Since(began))
-	if left := processesOf(home); len(left) > 0 {
+	if left := planttest.LeftOf(home); len(left) > 0 {
 		t.Errorf("the demo leaves process %d: %s", left[0].PID, left[0].Command)
 	}
 }

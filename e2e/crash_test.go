@@ -130,7 +130,7 @@ func (m *massacre) strike() (what string, after time.Duration) {
 	<-answered
 	m.plant.Start()
 	for _, orphan := range orphans {
-		until(m.t, 10*time.Second, "a step of the killed server ends", func() error {
+		until(m.t, "a step of the killed server ends", func() error {
 			if orphan.Alive() && orphan.Environ["ANDON_TASK"] != "" {
 				return fmt.Errorf("process %d: %s, %s", orphan.PID, orphan.Command, orphan.Environ["ANDON_TASK"])
 			}
@@ -203,7 +203,7 @@ func (m *massacre) recover() {
 		m.t.Fatalf("position %d was acknowledged; the journal ends at %d", m.promises, head)
 	}
 	// A version that waits behind a cord ends when a newer one repairs what pulled it.
-	until(m.t, 90*time.Second, "everything ends, or is held by a cord", func() error {
+	until(m.t, "everything ends, or is held by a cord", func() error {
 		s, err := p.Client.Status(ctx, "")
 		if err != nil {
 			return err
@@ -218,7 +218,7 @@ func (m *massacre) recover() {
 		m.change("", "")
 		p.Wait(m.shop.Ref(m.shop.Push()), "live:production")
 	}
-	p.idle(60 * time.Second)
+	p.idle()
 	if v := p.version("shop", pushed.Number); v.Ended == nil {
 		m.t.Fatalf("version %d has not ended: %+v", v.Number, v)
 	}
@@ -232,7 +232,7 @@ func (m *massacre) recover() {
 // nothingIsOrphaned compares the processes of the plant, at rest, with what it wants to run.
 func (m *massacre) nothingIsOrphaned() {
 	m.t.Helper()
-	until(m.t, 10*time.Second, "what runs is what the plant wants", func() error {
+	until(m.t, "what runs is what the plant wants", func() error {
 		wanted := map[string]bool{}
 		for _, place := range m.plant.service("shop").Places {
 			for _, c := range place.CopyList {

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 // refuses starts the server, which must end by itself with that code.
@@ -158,7 +157,7 @@ func TestBackup_RestoresAPlantElsewhere(t *testing.T) {
 	there.Andon("restore", file, "--data", there.Data).Wants(t, done, "andon restore")
 	there.Andon("audit", "verify", "--data", there.Data).Wants(t, done, "andon audit verify of the backup")
 	there.Start()
-	until(t, 30*time.Second, "the restored plant brings up its copies", func() error {
+	until(t, "the restored plant brings up its copies", func() error {
 		text, err := get(t, there.Proxy, "shop.localhost", "/")
 		if err != nil && strings.Contains(err.Error(), "404") {
 			t.Fatalf("the restored plant denies its service: %v", err)
@@ -194,6 +193,7 @@ func TestDisk_ThatIsFullStopsNothingThatRunsAndIsRecoveredFrom(t *testing.T) {
 	p.Start()
 	shop := p.newShop()
 	shop.ShipFirst()
+	p.idle()
 	l := p.newLoad("shop.localhost", shopping)
 	filler := filepath.Join(p.Data, "filler")
 	fill(t, filler)
@@ -207,7 +207,7 @@ func TestDisk_ThatIsFullStopsNothingThatRunsAndIsRecoveredFrom(t *testing.T) {
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	until(t, 60*time.Second, "the plant takes pushes again", func() error {
+	until(t, "the plant takes pushes again", func() error {
 		if answer, _ := shop.TryPush("main"); answer.Code != done {
 			return fmt.Errorf("%s", answer)
 		}

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/andon-cd/andon/api"
 	"github.com/andon-cd/andon/e2e/planttest"
@@ -115,7 +114,7 @@ func testContainers(t *testing.T, engine *dockertest.Engine, product string) {
 	shop.Ship("Say more", files{"files/answer.txt": "hello 2\n"})
 	p.answers("shop.localhost", "hello 2\n")
 	p.Andon("rollback", "shop", "production", "--reason", "the test goes back").Wants(t, done, "andon rollback")
-	p.idle(planttest.CommandTimeout)
+	p.idle()
 	p.answers("shop.localhost", "hello 1\n")
 	if now := p.live("shop", "production"); now != first {
 		t.Errorf("version %d is live after the rollback; want %d", now, first)
@@ -126,7 +125,7 @@ func testContainers(t *testing.T, engine *dockertest.Engine, product string) {
 	p.Kill()
 	waitForRequests(t, l, 50)
 	p.Start()
-	p.idle(planttest.CommandTimeout)
+	p.idle()
 	sameContainers(t, engine, "production", kept)
 
 	engine.Kill()
@@ -138,7 +137,12 @@ func testContainers(t *testing.T, engine *dockertest.Engine, product string) {
 	p.answers("shop.localhost", "hello 3\n")
 	l.stop()
 	l.intact()
-	p.Andon("log", p.place("shop", "production").CopyList[0].Log).Says(t, "shopd 3 of production starts")
+	until(t, "the log of the copies is there", func() error {
+		if r := p.Andon("log", p.place("shop", "production").CopyList[0].Log); !strings.Contains(r.Out, "shopd 3 of production starts") {
+			return fmt.Errorf("%s", r)
+		}
+		return nil
+	})
 
 	p.End()
 	for _, c := range containers(t, engine, "production") {
@@ -161,7 +165,7 @@ func TestDocker_CopiesComeBackWithAnEngineThatEndsThem(t *testing.T) {
 	if err := engine.End(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, planttest.CommandTimeout, "the plant says that the copies are not well", func() error {
+	until(t, "the plant says that the copies are not well", func() error {
 		for _, c := range p.place("shop", "production").CopyList {
 			if c.Phase == "healthy" {
 				return fmt.Errorf("%+v", c)
@@ -175,11 +179,11 @@ func TestDocker_CopiesComeBackWithAnEngineThatEndsThem(t *testing.T) {
 	if err := engine.Start(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, time.Minute, "the shop answers again", func() error {
+	until(t, "the shop answers again", func() error {
 		_, err := get(t, p.Proxy, "shop.localhost", "/")
 		return err
 	})
-	p.idle(planttest.CommandTimeout)
+	p.idle()
 	if live := p.live("shop", "production"); live != version {
 		t.Errorf("version %d is live; want %d", live, version)
 	}
@@ -202,7 +206,7 @@ func TestDocker_ReplaceMakesEveryInstanceAnew(t *testing.T) {
 	seen := map[string]bool{}
 	fresh := func(what string) {
 		t.Helper()
-		p.idle(planttest.CommandTimeout)
+		p.idle()
 		now := containers(t, engine, "production")
 		for _, c := range now {
 			if seen[c.ID] {

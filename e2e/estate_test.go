@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/andon-cd/andon/api"
 )
@@ -144,7 +143,7 @@ func TestEstate_IsFollowedElsewhereAndABadCommitIsShown(t *testing.T) {
 	}
 	becomes := func(what string, holds func(api.Estate) bool) {
 		t.Helper()
-		until(t, 20*time.Second, what, func() error {
+		until(t, what, func() error {
 			e := p.estate()
 			if e.Followed == nil {
 				return errors.New("no repository is followed")

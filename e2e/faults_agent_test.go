@@ -9,8 +9,9 @@ import (
 	"github.com/andon-cd/andon/api"
 )
 
-// awayWithin bounds how long the plant may take to say that an agent whose process ended is away.
-const awayWithin = 25 * time.Second
+// awayWithin bounds how long the plant may take to say that an agent is away: the 45 s of one that is
+// only silent, and some for a busy machine.
+const awayWithin = 75 * time.Second
 
 // TestFault_AgentKilled: nobody notices but status, which says that the agent is away; a version
 // goes to the hosts that are there, and the host does what it missed when its agent is back.
@@ -19,7 +20,7 @@ func TestFault_AgentKilled(t *testing.T) {
 	p := startPlant(t)
 	one, two := p.startHost("one", station{}), p.startHost("two", station{})
 	p.production("hosts: {names: [one, two]}\nedge: {names: [local]}\n")
-	shop := p.newShop(patient()...)
+	shop := p.newShop()
 	shop.ShipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 	before := one.copies("production")
@@ -29,8 +30,12 @@ func TestFault_AgentKilled(t *testing.T) {
 
 	one.kill()
 	killed := time.Now()
-	agent := p.knows("one", false, awayWithin)
-	t.Logf("after %s the plant says: agent one is away: %s", time.Since(killed).Round(time.Second), agent.Reason)
+	agent := p.knows("one", false)
+	away := time.Since(killed).Round(time.Second)
+	t.Logf("after %s the plant says: agent one is away: %s", away, agent.Reason)
+	if away > awayWithin {
+		t.Errorf("the plant says after %s that the agent is away", away)
+	}
 	p.Andon("status").Wants(t, done, "andon status").Says(t, "away", agent.Reason)
 	if !before[0].Alive() {
 		t.Error("the copy ended with its agent")
@@ -45,8 +50,8 @@ func TestFault_AgentKilled(t *testing.T) {
 	}
 
 	one.start()
-	p.knows("one", true, 10*time.Second)
-	until(t, 30*time.Second, "the host that is back ends what is not wanted any more", func() error {
+	p.knows("one", true)
+	until(t, "the host that is back ends what is not wanted any more", func() error {
 		if left := one.copies("production"); len(left) > 0 {
 			return fmt.Errorf("%d copies run", len(left))
 		}
@@ -63,36 +68,46 @@ func TestFault_AgentKilled(t *testing.T) {
 
 // TestFault_AgentKilledDuringADeployment: an agent that is back soon is not missed. While it is not,
 // the deployment waits and says for whom, and a rollback calls it off.
+//
+// What is to be in the middle of a deployment must not be before or after it, however slow the machine
+// is: a person promotes the version, and a long soak keeps the first deployment where it is.
 func TestFault_AgentKilledDuringADeployment(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t)
 	one, two := p.startHost("one", station{}), p.startHost("two", station{})
-	p.production("hosts: {names: [one, two]}\nedge: {names: [local]}\nsoak: 2s\n")
-	shop := p.newShop(patient()...)
-	shop.ShipFirst()
+	const onBoth = "hosts: {names: [one, two]}\nedge: {names: [local]}\n"
+	p.production(onBoth)
+	shop := p.newShop("{name: production,", "{name: production, approval: {},")
+	first := shop.Push()
+	shop.promote(first)
+	p.Wait(shop.Ref(first), "live:production")
+	p.production(onBoth + "soak: 15s\n")
 	l := p.newLoad("shop.localhost", shopping)
-	step := func(version int64, want api.DeploymentStep) {
-		t.Helper()
-		until(t, 30*time.Second, fmt.Sprintf("the deployment of version %d is at %s", version, want), func() error {
-			d, err := p.deploymentOf("shop", version)
-			if err == nil && d.Step != want {
-				err = fmt.Errorf("%+v", d)
-			}
-			return err
-		})
-	}
 	shop.Commit("Its agent is back soon", files{"files/answer.txt": "hello 2\n"})
 	second := shop.Push()
-	step(second, api.StepSoaking)
+	shop.promote(second)
+	until(t, "the deployment soaks", func() error {
+		d, err := p.deploymentOf("shop", second)
+		if err == nil && d.Step != api.StepSoaking {
+			err = fmt.Errorf("%+v", d)
+		}
+		return err
+	})
 	one.kill()
 	one.start()
 	p.Wait(shop.Ref(second), "live:production")
-	p.idle(30 * time.Second)
+	p.production(onBoth)
+	p.idle()
 
-	two.kill()
 	shop.Commit("Its agent is not", files{"files/answer.txt": "hello 3\n"})
 	third := shop.Push()
-	until(t, 30*time.Second, "the deployment waits for the agent", func() error {
+	p.Wait(shop.Ref(third), "certified")
+	two.kill()
+	// Before the plant misses the agent: then it would choose the other host for both copies.
+	if _, err := p.Client.Promote(t.Context(), "shop", fmt.Sprint(third), api.Promote{Stage: "production"}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the deployment waits for the agent", func() error {
 		if r := p.Andon("why", "shop"); !strings.Contains(r.Out, "agent two, which has shop.production.3.") {
 			return fmt.Errorf("%s", r)
 		}
@@ -100,7 +115,7 @@ func TestFault_AgentKilledDuringADeployment(t *testing.T) {
 	})
 	began := time.Now()
 	p.Andon("rollback", "shop", "production", "--reason", "it does not move").Wants(t, done, "andon rollback")
-	p.idleBut(t, "two", 20*time.Second)
+	p.idleBut(t, "two")
 	t.Logf("the rollback has ended after %s", time.Since(began).Round(10*time.Millisecond))
 	if live := p.live("shop", "production"); live != second {
 		t.Fatalf("version %d is live", live)
@@ -109,8 +124,11 @@ func TestFault_AgentKilledDuringADeployment(t *testing.T) {
 		t.Errorf("version %d is %s", third, v.Maturity)
 	}
 	two.start()
-	p.idle(30 * time.Second)
-	shop.Ship("With all of them", files{"files/answer.txt": "hello 4\n"})
+	p.idle()
+	shop.Commit("With all of them", files{"files/answer.txt": "hello 4\n"})
+	fourth := shop.Push()
+	shop.promote(fourth)
+	p.Wait(shop.Ref(fourth), "live:production")
 	if len(one.copies("production")) != 1 || len(two.copies("production")) != 1 {
 		t.Error("the next version is not spread over both hosts")
 	}

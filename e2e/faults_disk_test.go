@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 // TestFault_DiskFullOnOneHost: what runs there goes on, and is started again. The deployment fails with the reason and is
@@ -18,7 +17,7 @@ func TestFault_DiskFullOnOneHost(t *testing.T) {
 	smallDisk(t, one.data, "24m", one.end)
 	one.start()
 	p.production("hosts: {names: [one, two]}\nedge: {names: [local]}\n")
-	shop := p.newShop(patient()...)
+	shop := p.newShop()
 	first := shop.ShipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 	before := one.copies("production")
@@ -27,8 +26,8 @@ func TestFault_DiskFullOnOneHost(t *testing.T) {
 
 	shop.Commit("Too much", files{"files/answer.txt": "hello 2\n"})
 	bad := shop.Push()
-	p.failsBecause("shop", bad, time.Minute, "no space left on device")
-	p.idle(time.Minute)
+	p.failsBecause("shop", bad, "no space left on device")
+	p.idle()
 	if live := p.live("shop", "production"); live != first {
 		t.Fatalf("version %d is live", live)
 	}
@@ -37,7 +36,7 @@ func TestFault_DiskFullOnOneHost(t *testing.T) {
 	}
 	// What runs there has room kept for it: a copy that ends is started again.
 	kill(t, before[0])
-	until(t, 40*time.Second, "the copy is back", func() error {
+	until(t, "the copy is back", func() error {
 		if in := p.inTraffic("shop", "production"); len(in) != 2 || in[0].Restarts+in[1].Restarts == 0 {
 			return fmt.Errorf("%+v", in)
 		}

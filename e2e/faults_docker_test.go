@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestFault_DockerRestarted: an engine that keeps its containers, as live-restore says, costs no
@@ -18,13 +17,13 @@ func TestFault_DockerRestarted(t *testing.T) {
 	one := p.startHost("one", station{}, "--docker", keeps.Socket())
 	p.startHost("two", station{}, "--docker", ends.Socket())
 	p.production("platform: docker\nhosts: {names: [one, two]}\nedge: {names: [local]}\n")
-	shop := p.newContainedShop(patient()...)
+	shop := p.newContainedShop()
 	shop.ShipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 	waitForRequests(t, l, 100)
-	healthy := func(what string, want int, limit time.Duration) {
+	healthy := func(what string, want int) {
 		t.Helper()
-		until(t, limit, what, func() error {
+		until(t, what, func() error {
 			if in := p.inTraffic("shop", "production"); len(in) != want {
 				return fmt.Errorf("%+v", p.service("shop").Places)
 			}
@@ -40,17 +39,17 @@ func TestFault_DockerRestarted(t *testing.T) {
 	if err := keeps.Start(); err != nil {
 		t.Fatal(err)
 	}
-	healthy("both copies are in traffic", 2, time.Minute)
+	healthy("both copies are in traffic", 2)
 	l.intact()
 
 	if err := ends.End(); err != nil {
 		t.Fatal(err)
 	}
-	healthy("the copy of the engine that ended leaves the traffic", 1, 20*time.Second)
+	healthy("the copy of the engine that ended leaves the traffic", 1)
 	p.Andon("status").Wants(t, done, "andon status").Says(t, "1 of 2 healthy")
 	shop.Commit("Without an engine", files{"files/answer.txt": "hello 2\n"})
 	second := shop.Push()
-	until(t, 90*time.Second, "the deployment says what it waits for", func() error {
+	until(t, "the deployment says what it waits for", func() error {
 		if r := p.Andon("why", "shop"); !strings.Contains(r.Out, "container engine at "+ends.Socket()+" does not answer") {
 			return fmt.Errorf("%s", r)
 		}
@@ -60,8 +59,8 @@ func TestFault_DockerRestarted(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Wait(shop.Ref(second), "live:production")
-	p.idle(time.Minute)
-	healthy("both copies are in traffic", 2, time.Minute)
+	p.idle()
+	healthy("both copies are in traffic", 2)
 	l.stop()
 	l.lostOnly(customers, "POST /order", "502")
 }
@@ -73,14 +72,9 @@ func TestFault_ImageCorrupt(t *testing.T) {
 	p := startPlant(t, "--docker", "none")
 	p.startHost("one", station{}, "--docker", engine.Socket())
 	p.production("platform: docker\nhosts: {names: [one]}\nedge: {names: [local]}\n")
-	shop := p.newContainedShop(patient("{name: production,", "{name: production, approval: {},")...)
-	approve := func(version int64) {
-		t.Helper()
-		p.Wait(shop.Ref(version), "certified")
-		p.Andon("promote", "shop", fmt.Sprint(version), "production").Wants(t, done, "andon promote")
-	}
+	shop := p.newContainedShop("{name: production,", "{name: production, approval: {},")
 	first := shop.Push()
-	approve(first)
+	shop.promote(first)
 	p.Wait(shop.Ref(first), "live:production")
 	l := p.newLoad("shop.localhost", shopping)
 	shop.Commit("Change", files{"files/answer.txt": "hello 2\n"})
@@ -88,14 +82,14 @@ func TestFault_ImageCorrupt(t *testing.T) {
 	p.Wait(shop.Ref(bad), "certified")
 	p.corrupt(p.version("shop", bad))
 	p.Andon("promote", "shop", fmt.Sprint(bad), "production").Wants(t, done, "andon promote")
-	p.failsBecause("shop", bad, time.Minute, "damaged")
-	p.idle(time.Minute)
+	p.failsBecause("shop", bad, "damaged")
+	p.idle()
 	if live := p.live("shop", "production"); live != first {
 		t.Fatalf("version %d is live", live)
 	}
 	shop.Commit("The same again", nil)
 	again := shop.Push()
-	approve(again)
+	shop.promote(again)
 	p.Wait(shop.Ref(again), "live:production")
 	p.answers("shop.localhost", "hello 2\n")
 	l.stop()

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/andon-cd/andon/api"
 	"github.com/andon-cd/andon/e2e/planttest"
@@ -25,7 +24,7 @@ func TestFault_ProxyRestarted(t *testing.T) {
 	version := shop.Push()
 	const times = 3
 	for i := range times {
-		until(t, 30*time.Second, "traffic moves", func() error {
+		until(t, "traffic moves", func() error {
 			d, err := p.deploymentOf("shop", version)
 			if err == nil && d.Started == nil {
 				err = fmt.Errorf("%+v", d)
@@ -38,7 +37,7 @@ func TestFault_ProxyRestarted(t *testing.T) {
 		waitForRequests(t, l, int64(20*(i+1)))
 	}
 	p.Wait(shop.Ref(version), "live:production")
-	p.idle(30 * time.Second)
+	p.idle()
 	d, err := p.deploymentOf("shop", version)
 	if err != nil || d.Outcome != api.Succeeded {
 		t.Errorf("the deployment: %+v, %v", d, err)
@@ -74,7 +73,7 @@ func TestFault_ServerAway(t *testing.T) {
 	p.Kill()
 	dead := one.copies("production")[0]
 	kill(t, dead)
-	until(t, 20*time.Second, "the copy is started again", func() error {
+	until(t, "the copy is started again", func() error {
 		now := one.copies("production")
 		if len(now) != 2 {
 			return fmt.Errorf("%+v", now)
@@ -91,9 +90,9 @@ func TestFault_ServerAway(t *testing.T) {
 	before := one.copies("production")
 	p.Start()
 	one.start()
-	p.knows("one", true, 20*time.Second)
-	p.knows("edge", true, 20*time.Second)
-	until(t, 20*time.Second, "the plant knows what happened without it", func() error {
+	p.knows("one", true)
+	p.knows("edge", true)
+	until(t, "the plant knows what happened without it", func() error {
 		if in := p.inTraffic("shop", "production"); len(in) != 2 {
 			return fmt.Errorf("%+v", in)
 		}

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/andon-cd/andon/api"
 )
@@ -53,21 +52,21 @@ func TestFault_RegistryUnreachable(t *testing.T) {
 	one.start()
 	two := p.startHost("two", station{})
 	p.production("hosts: {names: [one, two]}\nedge: {names: [local]}\n")
-	shop := p.newShop("interval: 200ms", "interval: 200ms, timeout: 5s, start: 15s")
+	shop := p.newShop()
 	first := shop.ShipFirst()
 	l := p.newLoad("shop.localhost", shopping)
 
 	cutter.shut.Store(true)
 	shop.Commit("It comes back in time", files{"files/answer.txt": "hello 2\n"})
 	second := shop.Push()
-	until(t, 30*time.Second, "the deployment says what it waits for", func() error {
+	until(t, "the deployment says what it waits for", func() error {
 		if r := p.Andon("why", "shop"); !strings.Contains(r.Out, "registry") {
 			return fmt.Errorf("%s", r)
 		}
 		return nil
 	})
 	kill(t, one.copies("production")[0])
-	until(t, 20*time.Second, "the copy of the old version is back without the registry", func() error {
+	until(t, "the copy of the old version is back without the registry", func() error {
 		if in := p.inTraffic("shop", "production"); len(in) != 2 {
 			return fmt.Errorf("%+v", in)
 		}
@@ -77,15 +76,15 @@ func TestFault_RegistryUnreachable(t *testing.T) {
 	p.Wait(shop.Ref(second), "live:production")
 
 	cutter.shut.Store(true)
-	shop.Commit("It does not", files{"files/answer.txt": "hello 3\n"})
+	shop.Commit("It does not", files{"andon.yaml": p.Pipeline("start: 3m", "start: 30s"), "files/answer.txt": "hello 3\n"})
 	late := shop.Push()
-	p.failsBecause("shop", late, time.Minute, "not healthy within 15s", "registry")
-	p.idle(time.Minute)
+	p.failsBecause("shop", late, "not healthy within 30s", "registry")
+	p.idle()
 	if live := p.live("shop", "production"); live != second || live == first {
 		t.Fatalf("version %d is live", live)
 	}
 	cutter.shut.Store(false)
-	shop.Ship("It is back", files{"files/answer.txt": "hello 4\n"})
+	shop.Ship("It is back", files{"andon.yaml": p.Pipeline(), "files/answer.txt": "hello 4\n"})
 	if len(one.copies("production")) != 1 || len(two.copies("production")) != 1 {
 		t.Error("the next version is not spread over both hosts")
 	}
@@ -100,14 +99,9 @@ func TestFault_ArtifactCorrupt(t *testing.T) {
 	p := startPlant(t)
 	one := p.startHost("one", station{})
 	p.production("hosts: {names: [one]}\nedge: {names: [local]}\n")
-	shop := p.newShop(patient("{name: production,", "{name: production, approval: {},")...)
-	approve := func(version int64) {
-		t.Helper()
-		p.Wait(shop.Ref(version), "certified")
-		p.Andon("promote", "shop", fmt.Sprint(version), "production").Wants(t, done, "andon promote")
-	}
+	shop := p.newShop("{name: production,", "{name: production, approval: {},")
 	first := shop.Push()
-	approve(first)
+	shop.promote(first)
 	p.Wait(shop.Ref(first), "live:production")
 	l := p.newLoad("shop.localhost", shopping)
 
@@ -116,8 +110,8 @@ func TestFault_ArtifactCorrupt(t *testing.T) {
 	p.Wait(shop.Ref(second), "certified")
 	p.corrupt(p.version("shop", second))
 	p.Andon("promote", "shop", fmt.Sprint(second), "production").Wants(t, done, "andon promote")
-	p.failsBecause("shop", second, time.Minute, "its content is not what its digest says")
-	p.idle(time.Minute)
+	p.failsBecause("shop", second, "its content is not what its digest says")
+	p.idle()
 	if live := p.live("shop", "production"); live != first {
 		t.Fatalf("version %d is live", live)
 	}
@@ -126,7 +120,7 @@ func TestFault_ArtifactCorrupt(t *testing.T) {
 	// The same files again: the same artifact, which must not be the damaged one.
 	shop.Commit("The same again", nil)
 	third := shop.Push()
-	approve(third)
+	shop.promote(third)
 	p.Wait(shop.Ref(third), "live:production")
 	p.answers("shop.localhost", "hello 2\n")
 	l.stop()
@@ -147,7 +141,7 @@ func TestFault_ArtifactCorrupt(t *testing.T) {
 	for _, c := range one.copies("production") {
 		kill(t, c)
 	}
-	until(t, 30*time.Second, "the copies are back", func() error {
+	until(t, "the copies are back", func() error {
 		if in := p.inTraffic("shop", "production"); len(in) != 2 || in[0].Restarts == 0 || in[1].Restarts == 0 {
 			return fmt.Errorf("%+v", in)
 		}

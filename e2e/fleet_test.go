@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/andon-cd/andon/api"
 	"github.com/andon-cd/andon/e2e/planttest"
@@ -72,7 +71,8 @@ func (l *lane) host() string { return hostOf(l.service) }
 // hostOf returns the host name of a lane's service, which is that of an environment without a route.
 func hostOf(service string) string { return service + "." + service + ".localhost" }
 
-// lanePipeline takes a service to its environment. A drain is longer than the slowest answers.
+// lanePipeline takes a service to its environment. A drain is longer than the slowest answers, by what
+// they may be late on a busy machine.
 const lanePipeline = `service: SERVICE
 commit:
   jobs:
@@ -82,9 +82,10 @@ commit:
 run:
   command: [COMMAND]
   port: 8080
-  health: {path: /healthz, interval: 500ms, timeout: 5s}
+  health: {path: /healthz, interval: 500ms, timeout: 5s, start: 3m}
   instances: 3
-  drain: 6s
+  drain: 15s
+  stop: 30s
 smoke:
   - http: {path: /, status: 200}
 stages:
@@ -129,7 +130,7 @@ func (l *lane) waitLive(t *testing.T, version int64) {
 // newest succeeded.
 func (l *lane) settled(t *testing.T, deployments int) {
 	t.Helper()
-	until(t, planttest.CommandTimeout, "the deployment ends", func() error {
+	until(t, "the deployment ends", func() error {
 		all, err := l.deployments(t)
 		if err != nil {
 			return err
@@ -260,7 +261,7 @@ func (v *visitors) balance(lanes []*lane) []string {
 	byHost, byClient := v.count()
 	for _, l := range lanes {
 		counted := byHost[l.host()]
-		until(v.t, 30*time.Second, "clients and ledgers of "+l.service+" agree", func() error {
+		until(v.t, "clients and ledgers of "+l.service+" agree", func() error {
 			sum, err := l.ledgers(l.service, l.environment())
 			if err != nil {
 				return err

@@ -145,7 +145,7 @@ func (h *host) end() {
 	h.over = true
 	execute(h.t, h.home, environmentIn(h.home), h.plant.Program, "down", "--data", h.data).Wants(h.t, done, "andon down of a host")
 	<-h.ended
-	for _, left := range processesOf(h.data) {
+	for _, left := range planttest.LeftOf(h.data) {
 		h.t.Errorf("andon down of host %s leaves process %d: %s", h.name, left.PID, left.Command)
 	}
 	planttest.SearchLogs(h.t, h.home)
@@ -186,10 +186,10 @@ func (p *plant) agentNamed(name string) (api.Agent, error) {
 }
 
 // knows waits until the plant says that an agent is connected, or that it is not.
-func (p *plant) knows(name string, connected bool, limit time.Duration) api.Agent {
+func (p *plant) knows(name string, connected bool) api.Agent {
 	p.T.Helper()
 	var agent api.Agent
-	until(p.T, limit, fmt.Sprintf("the plant says that agent %s is there: %t", name, connected), func() (err error) {
+	until(p.T, fmt.Sprintf("the plant says that agent %s is there: %t", name, connected), func() (err error) {
 		if agent, err = p.agentNamed(name); err == nil && agent.Connected != connected {
 			err = fmt.Errorf("%+v", agent)
 		}
@@ -208,9 +208,9 @@ func (p *plant) production(text string) {
 
 // idleBut waits until nothing goes on any more, although an agent is away and so its copies are not
 // attested.
-func (p *plant) idleBut(t *testing.T, away string, limit time.Duration) {
+func (p *plant) idleBut(t *testing.T, away string) {
 	t.Helper()
-	until(t, limit, "the plant comes to rest without "+away, func() error {
+	until(t, "the plant comes to rest without "+away, func() error {
 		s, err := p.Client.Status(t.Context(), "")
 		if err != nil {
 			return err
@@ -221,9 +221,4 @@ func (p *plant) idleBut(t *testing.T, away string, limit time.Duration) {
 		}
 		return nil
 	})
-}
-
-// patient makes probes of the shop wait for longer, on a busy machine, where a test is not about them.
-func patient(edits ...string) []string {
-	return append(edits, "interval: 200ms", "interval: 200ms, timeout: 5s")
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/andon-cd/andon/api"
 )
@@ -152,7 +151,7 @@ func TestHosts_ThatAreRemovedAreNotLetInAnyMore(t *testing.T) {
 		t.Error("the removed host is still listed")
 	}
 	h.joining = ""
-	until(t, 20*time.Second, "the agent is refused", func() error {
+	until(t, "the agent is refused", func() error {
 		if log, err := os.ReadFile(h.log()); err != nil || !bytes.Contains(log, []byte("does not take this agent any more")) {
 			return errors.New("it has not noticed")
 		}

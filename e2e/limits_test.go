@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/andon-cd/andon/e2e/planttest"
 )
@@ -22,7 +21,7 @@ commit:
 run:
   command: [GREEDY, WHAT]
   port: 8080
-  health: {path: /healthz, interval: 200ms, start: 40s}
+  health: {path: /healthz, interval: 200ms, timeout: 5s, start: 3m}
 stages:
   - {name: production, deploy: production}
 `
@@ -64,7 +63,7 @@ func TestLimits_OneServiceTakesNoOtherDown(t *testing.T) {
 		{what: "memory", fails: []string{"it reached its memory limit of 640 MiB"}},
 		{what: "crash", fails: []string{"exit status 7"}},
 		{what: "processes", live: func(t *testing.T) {
-			until(t, 20*time.Second, "it has many processes", func() error {
+			until(t, "it has many processes", func() error {
 				if n := len(p.copiesOf("processes")); n < 20 {
 					return fmt.Errorf("it has %d", n)
 				}
@@ -75,7 +74,7 @@ func TestLimits_OneServiceTakesNoOtherDown(t *testing.T) {
 			}
 		}},
 		{what: "log", live: func(t *testing.T) {
-			until(t, time.Minute, "most of the log was let go", func() error {
+			until(t, "most of the log was let go", func() error {
 				if size, blocks := largestLog(t, p.Data); size < 200<<20 || blocks > 100<<20 {
 					return fmt.Errorf("%d bytes were written, %d are on the disk", size, blocks)
 				}
@@ -83,7 +82,7 @@ func TestLimits_OneServiceTakesNoOtherDown(t *testing.T) {
 			})
 		}},
 		{what: "disk", live: func(t *testing.T) {
-			until(t, time.Minute, "it is ended for what it writes", func() error {
+			until(t, "it is ended for what it writes", func() error {
 				for _, c := range p.service("disk").Places[0].CopyList {
 					if strings.Contains(c.Reason, "the disk is nearly full, and it wrote the most of late") {
 						return nil
@@ -104,7 +103,7 @@ func TestLimits_OneServiceTakesNoOtherDown(t *testing.T) {
 			r := p.newGreedy(greed.what)
 			version := r.Push()
 			if greed.live == nil {
-				p.failsBecause(greed.what, version, time.Minute, greed.fails...)
+				p.failsBecause(greed.what, version, greed.fails...)
 			} else {
 				p.Wait(r.Ref(version), "live:production")
 				greed.live(t)
@@ -120,7 +119,7 @@ func TestLimits_OneServiceTakesNoOtherDown(t *testing.T) {
 			shop.Ship("While another takes all "+greed.what, files{"files/answer.txt": fmt.Sprintf("hello %d\n", answer)})
 			shops = p.copiesOf("shop")
 			p.Andon("service", "remove", greed.what, "--reason", "it takes too much").Wants(t, done, "andon service remove")
-			until(t, 30*time.Second, "nothing of it runs", func() error {
+			until(t, "nothing of it runs", func() error {
 				if left := p.copiesOf(greed.what); len(left) > 0 {
 					return fmt.Errorf("%d processes", len(left))
 				}

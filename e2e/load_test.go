@@ -18,7 +18,7 @@ import (
 const (
 	customers  = 6
 	pace       = 10 * time.Millisecond // between two requests of one customer
-	requestMax = 20 * time.Second
+	requestMax = planttest.Patience
 )
 
 // A question is one request of a customer: the nth.
@@ -181,7 +181,7 @@ func (l *load) balances(p *plant, service, environment string) {
 	l.door.Lock()
 	defer l.door.Unlock()
 	sent, failed := l.count()
-	until(l.t, 20*time.Second, "customers and ledgers agree", func() error {
+	until(l.t, "customers and ledgers agree", func() error {
 		sum, err := p.ledgers(service, environment)
 		if err != nil {
 			return err

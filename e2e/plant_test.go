@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/andon-cd/andon/e2e/planttest"
@@ -28,10 +29,15 @@ var (
 	environmentIn = planttest.EnvironmentIn
 	newHome       = planttest.NewHome
 	processesOf   = planttest.ProcessesOf
-	until         = planttest.Until
 	with          = planttest.With
 	kill          = planttest.Kill
 )
+
+// until asks again and again until the answer is no error. It says nothing of how long that takes.
+func until(t testing.TB, what string, ask func() error) {
+	t.Helper()
+	planttest.Until(t, planttest.Patience, what, ask)
+}
 
 // A plant is one with the questions of the scenarios.
 type plant struct{ *planttest.Plant }
@@ -70,4 +76,11 @@ func (p *plant) newRepository(service string) *repository {
 func (p *plant) newShop(edits ...string) *repository {
 	p.T.Helper()
 	return &repository{p.NewShop(edits...), p}
+}
+
+// promote lets a version into production whose stage waits for a person.
+func (r *repository) promote(version int64) {
+	r.T.Helper()
+	r.plant.Wait(r.Ref(version), "certified")
+	r.plant.Andon("promote", r.Service, fmt.Sprint(version), "production").Wants(r.T, done, "andon promote")
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/andon-cd/andon/api"
-	"github.com/andon-cd/andon/e2e/planttest"
 )
 
 // A stranger is a service that is not ours and not Go, as its repository is before andon init.
@@ -158,7 +157,7 @@ func (s stranger) pushTwenty(t *testing.T) {
 			bad := r.Push()
 			p.Wait(r.Ref(bad), "stopped")
 			p.Wait(r.Ref(bad), "ended")
-			p.Andon("wait", r.Ref(bad), "--for", "live:production", "--timeout", "60s").Wants(t, failed, "waiting for a version with which "+wrong)
+			p.Andon("wait", r.Ref(bad), "--for", "live:production", "--timeout", "4m").Wants(t, failed, "waiting for a version with which "+wrong)
 		}
 		p.answers("stranger.localhost", answer)
 		if live := p.live("stranger", "production"); live != good {
@@ -172,7 +171,7 @@ func (s stranger) pushTwenty(t *testing.T) {
 			t.Fatalf("after push %d (%s), the line is %s; want it %s", i+1, wrong, line, want)
 		}
 	}
-	p.idle(planttest.CommandTimeout)
+	p.idle()
 	l.stop()
 	l.add(int64(len(twenty))+1, int64(len(twenty))+1) // what the test itself asked
 	l.intact()

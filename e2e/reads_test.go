@@ -54,9 +54,9 @@ func (p *plant) live(service, environment string) int64 {
 
 // idle waits until nothing goes on: every version and every deployment has ended, or waits for
 // a person.
-func (p *plant) idle(limit time.Duration) {
+func (p *plant) idle() {
 	p.T.Helper()
-	until(p.T, limit, "the plant comes to rest", func() error {
+	until(p.T, "the plant comes to rest", func() error {
 		ctx, cancel := context.WithTimeout(p.T.Context(), 10*time.Second)
 		defer cancel()
 		s, err := p.Client.Status(ctx, "")

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/andon-cd/andon/api"
 	"github.com/andon-cd/andon/e2e/planttest"
@@ -70,7 +69,7 @@ func newSSHHost(t *testing.T) *sshHost {
 		_ = daemon.Process.Kill()
 		_ = daemon.Wait()
 	})
-	until(t, 10*time.Second, "sshd listens", func() error {
+	until(t, "sshd listens", func() error {
 		conn, err := net.Dial("tcp", h.address)
 		if err == nil {
 			conn.Close()
@@ -138,7 +137,7 @@ func TestHosts_AreInstalledBySSH(t *testing.T) {
 	h.admit("key.pub")
 	t.Cleanup(func() {
 		execute(t, h.home, environmentIn(h.home), p.Program, "down", "--data", data).Wants(t, done, "andon down of the agent")
-		for _, left := range processesOf(into) {
+		for _, left := range planttest.LeftOf(into) {
 			t.Errorf("andon down leaves process %d: %s", left.PID, left.Command)
 		}
 	})

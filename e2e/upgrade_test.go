@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/andon-cd/andon/e2e/planttest"
 )
@@ -14,7 +13,7 @@ func TestUpgrade_OfTheBinaryTouchesNoCopyAndLosesNoRequest(t *testing.T) {
 	p := startFixedPlant(t)
 	shop := p.newShop()
 	shop.ShipFirst()
-	p.idle(30 * time.Second)
+	p.idle()
 	l := p.newLoad("shop.localhost", shopping)
 	copies := func() map[string]int {
 		all := map[string]int{}
@@ -36,7 +35,7 @@ func TestUpgrade_OfTheBinaryTouchesNoCopyAndLosesNoRequest(t *testing.T) {
 		t.Fatalf("the plant is of build %q, %v", plant.Build, err)
 	}
 	waitForRequests(t, l, 50)
-	until(t, 90*time.Second, "the old proxy has ended", func() error {
+	until(t, "the old proxy has ended", func() error {
 		if proxy.Alive() {
 			return fmt.Errorf("process %d goes on: %s", proxy.PID, proxy.Command)
 		}

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestService_InARepositoryElsewhereIsWatchedAndWoken(t *testing.T) {
@@ -16,7 +15,7 @@ func TestService_InARepositoryElsewhereIsWatchedAndWoken(t *testing.T) {
 	p.Andon("service", "add", "shop", "--repo", shop.Dir).Wants(t, done, "andon service add")
 	arrives := func(number int64) {
 		t.Helper()
-		until(t, 20*time.Second, "the commit is a version", func() error {
+		until(t, "the commit is a version", func() error {
 			v, err := p.Client.Version(t.Context(), "shop", "")
 			if err == nil && v.Number != number {
 				err = fmt.Errorf("the newest version is %d", v.Number)

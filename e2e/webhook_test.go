@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/andon-cd/andon/e2e/planttest"
 )
 
 // A delivery is one message that a webhook got.
@@ -62,7 +64,7 @@ func TestWebhook_TellsSignedWhenTheLineStopsAndRuns(t *testing.T) {
 			if err := json.Unmarshal(d.body, &message); err != nil || message.Type != want || message.Timestamp.IsZero() || message.Data.Scope == "" {
 				t.Errorf("want %s, got %s, %v", want, d.body, err)
 			}
-		case <-time.After(30 * time.Second):
+		case <-time.After(planttest.Patience):
 			t.Fatalf("no message %s comes", want)
 		}
 	}
@@ -71,6 +73,6 @@ func TestWebhook_TellsSignedWhenTheLineStopsAndRuns(t *testing.T) {
 	p.Andon("cord", "release", "--reason", "it was a drill").Wants(t, done, "andon cord release")
 	next("line.running")
 	shop := p.newShop("sh ./test.sh", "exit 1")
-	p.Andon("wait", shop.Ref(shop.Push()), "--for", "stopped", "--timeout", "60s").Wants(t, done, "waiting for the line to stop")
+	p.Andon("wait", shop.Ref(shop.Push()), "--for", "stopped", "--timeout", "4m").Wants(t, done, "waiting for the line to stop")
 	next("line.stopped")
 }

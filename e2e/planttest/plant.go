@@ -21,9 +21,9 @@ import (
 
 const (
 	// Starting bounds how long a plant may take to be ready.
-	Starting = time.Minute
+	Starting = 3 * time.Minute
 	// stopping bounds how long a server may take to end after SIGTERM.
-	stopping = 30 * time.Second
+	stopping = 2 * time.Minute
 )
 
 // A Plant is a server with everything that belongs to it, in directories of its own.
@@ -245,7 +245,7 @@ func (p *Plant) End() {
 	if r := p.Andon("down", "--data", p.Data); r.Code != Done {
 		p.T.Errorf("andon down: %s", r)
 	}
-	for _, left := range ProcessesOf(p.Data) {
+	for _, left := range LeftOf(p.Data) {
 		p.T.Errorf("andon down leaves process %d: %s", left.PID, left.Command)
 		_ = syscall.Kill(left.PID, syscall.SIGKILL)
 	}
@@ -281,7 +281,7 @@ func (p *Plant) Andon(args ...string) Result {
 // Wait waits for a version with the command line, and fails the test unless it is reached.
 func (p *Plant) Wait(version, goal string) {
 	p.T.Helper()
-	r := p.Andon("wait", version, "--for", goal, "--timeout", "60s")
+	r := p.Andon("wait", version, "--for", goal, "--timeout", Patience.String())
 	if r.Code != Done {
 		p.T.Fatalf("andon wait %s --for %s: %s\n%s", version, goal, r, p.Andon("why").Out)
 	}

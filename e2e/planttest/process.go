@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A Process is one that runs now, as /proc shows it.
@@ -50,6 +51,20 @@ func ProcessesOf(dir string) []Process {
 		found = append(found, p)
 	}
 	return found
+}
+
+// dying bounds how long a process that was killed may be seen: the kernel takes its time to end it.
+const dying = 10 * time.Second
+
+// LeftOf returns the processes that belong to a directory and stay.
+func LeftOf(dir string) []Process {
+	ticker := time.NewTicker(25 * time.Millisecond)
+	defer ticker.Stop()
+	for began := time.Now(); ; <-ticker.C {
+		if left := ProcessesOf(dir); len(left) == 0 || time.Since(began) > dying {
+			return left
+		}
+	}
 }
 
 // startOf returns when a process started; false: there is none, or it has ended and only its

@@ -107,7 +107,8 @@ func (r *Repository) Ref(version int64) string {
 	return r.Service + "@" + strconv.FormatInt(version, 10)
 }
 
-// shopPipeline takes shopd to test and to production. SHOPD stands for the program.
+// shopPipeline takes shopd to test and to production. SHOPD stands for the program. Its health allows
+// for a machine that is busy with other tests: it is for tests that are not about probes.
 const shopPipeline = `service: shop
 commit:
   jobs:
@@ -117,7 +118,7 @@ commit:
 run:
   command: [SHOPD]
   port: 8080
-  health: {path: /healthz, interval: 200ms}
+  health: {path: /healthz, interval: 200ms, timeout: 5s, start: 3m}
   instances: 2
   drain: 2s
 smoke:

@@ -56,7 +56,7 @@ func main() {
 	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
 		ms, _ := strconv.Atoi(r.URL.Query().Get("ms"))
 		select {
-		case <-time.After(time.Duration(min(ms, 10_000)) * time.Millisecond):
+		case <-time.After(time.Duration(min(ms, 300_000)) * time.Millisecond):
 		case <-r.Context().Done():
 		}
 		respond(w, r)
