@@ -163,7 +163,7 @@ func (w *wall) draw(ctx context.Context, services map[andon.ServiceName]bool, ev
 	case w.team != "" && len(w.shown) == 0:
 		return nil, errNoTeam(w.team)
 	}
-	w.catchUp(ctx, w.Engine.Head())
+	late := w.caughtUp(ctx, w.Engine.Head())
 	if h.Figures, err = w.figures.of(ctx, w.History, w.Engine.Now()); err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func (w *wall) draw(ctx context.Context, services map[andon.ServiceName]bool, ev
 	for _, r := range rows {
 		parts = append(parts, part(w.board, rowPrefix+string(r.Service), "row", r))
 	}
-	return parts, nil
+	return parts, late
 }
 
 // A head is what is above the rows: how the whole plant does.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"html/template"
 	"path/filepath"
@@ -53,5 +54,38 @@ func TestSheet_TellsOfWhatHappensWhileItIsDrawn(t *testing.T) {
 	}
 	if told, _, _, err = s.since(t.Context(), edition); err != nil || len(told.text) == 0 {
 		t.Errorf("then it is told %q, %v", told.text, err)
+	}
+}
+
+// TestSheet_IsDrawnAgainWhenTheHistoryWasLate: a reader gets what the history lacked at first, though
+// nothing happens after it.
+func TestSheet_IsDrawnAgainWhenTheHistoryWasLate(t *testing.T) {
+	j, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "journal.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { j.Close() })
+	drawings := 0
+	s := &sheet{engine: enginetest.Run(t, j, nil, time.Now()).Engine, draw: func(context.Context, map[andon.ServiceName]bool, bool) ([]drawn, error) {
+		if drawings++; drawings == 1 {
+			return []drawn{{"figures", "those before"}}, errLate
+		}
+		return []drawn{{"figures", "those of now"}}, nil
+	}}
+	_, edition, news, err := s.since(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-news:
+	default:
+		t.Fatal("the reader is not told to ask again")
+	}
+	told, edition, _, err := s.since(t.Context(), edition)
+	if err != nil || !bytes.Contains(told.text, []byte("those of now")) {
+		t.Fatalf("the reader is told %q, %v", told.text, err)
+	}
+	if told, _, _, err = s.since(t.Context(), edition); err != nil || len(told.text) > 0 || drawings != 2 {
+		t.Errorf("then it is told %q, %v, after %d drawings", told.text, err, drawings)
 	}
 }

@@ -25,7 +25,7 @@ type sheet struct {
 	// about says whether what happened to these services can change the page; nil: it always can.
 	about func(services map[andon.ServiceName]bool) bool
 	// draw draws the parts that these services have, and those that belong to none; everything: all
-	// parts, in the order of the page.
+	// parts, in the order of the page. With parts of a history that is late it returns errLate.
 	draw func(ctx context.Context, services map[andon.ServiceName]bool, everything bool) ([]drawn, error)
 	// frame draws the page around its parts, which come in the order of the page.
 	frame func(parts []drawn, edition string) ([]byte, error)
@@ -37,6 +37,7 @@ type sheet struct {
 	position andon.Seq // of the journal that the drawing shows at least
 	revision andon.Seq // the position at which a part last changed
 	set      andon.Seq // the position at which parts came or went
+	late     bool      // the history that the drawing shows had not every event up to that position
 	order    []string
 	parts    map[string]kept
 	packed   map[bool]packed     // by whether it is compressed
@@ -55,6 +56,10 @@ func newEvent(text []byte) event { return event{text, packEvent(text)} }
 // errOtherParts is what draw returns when the page has parts now that it had not, or lacks some: all
 // of it is to be drawn.
 var errOtherParts = errors.New("the page has other parts now")
+
+// errLate is what draw returns besides the parts when the history that they show is late: they are to be
+// drawn again.
+var errLate = errors.New("the history is late")
 
 // A drawn part has the ID of its element in the page.
 type drawn struct {
@@ -84,14 +89,14 @@ type packed struct {
 }
 
 // An edition names what a reader has: the position of the journal up to which it was told of
-// changes.
+// changes, or more where something was drawn again at the same position.
 func (s *sheet) edition() string { return fmt.Sprintf("%d-%d", s.epoch, s.revision) }
 
 // refresh draws what events have changed since the last time. The channel is closed when there is
 // something new. s.mu is held.
 func (s *sheet) refresh(ctx context.Context) (news <-chan struct{}, err error) {
 	events, complete, news := s.engine.Recent(s.position)
-	everything := s.parts == nil || !complete
+	everything := s.parts == nil || !complete || s.late
 	if !everything && len(events) == 0 {
 		return news, nil
 	}
@@ -110,15 +115,15 @@ func (s *sheet) refresh(ctx context.Context) (news <-chan struct{}, err error) {
 			everything = true
 			parts, err = s.draw(ctx, nil, true)
 		}
-		if err != nil {
+		if s.late = errors.Is(err, errLate); err != nil && !s.late {
 			return nil, err
 		}
-		s.take(parts, everything, position)
+		s.take(parts, everything, max(position, s.revision+1))
 	}
 	s.position = position
 	since, complete, news := s.engine.Recent(position)
-	if len(since) > 0 || !complete {
-		return closed, nil // what happened while it was drawn is news already
+	if len(since) > 0 || !complete || s.late {
+		return closed, nil // what happened while it was drawn, or what the history lacked, is news already
 	}
 	return news, nil
 }

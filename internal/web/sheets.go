@@ -86,7 +86,7 @@ func (p *pages) handleLive(mux *http.ServeMux, path string, describe func(r *htt
 
 func (p *pages) liveSheet(page livePage) *sheet {
 	draw := func(ctx context.Context, _ map[andon.ServiceName]bool, _ bool) ([]drawn, error) {
-		p.catchUp(ctx, p.Engine.Head())
+		late := p.caughtUp(ctx, p.Engine.Head())
 		data, err := page.read(ctx)
 		if err != nil {
 			return nil, err
@@ -95,7 +95,7 @@ func (p *pages) liveSheet(page livePage) *sheet {
 		for i, name := range page.parts {
 			parts[i] = part(page.template, name, name, data)
 		}
-		return parts, nil
+		return parts, late
 	}
 	path, query, _ := strings.Cut(page.path, "?")
 	if query != "" {

@@ -208,10 +208,15 @@ func (p *pages) brought(ctx context.Context, page *versionPage) ([]history.Versi
 	return p.History.Between(ctx, plan)
 }
 
-// catchUp waits for the read models to reach a position. A history that is late is shown as it is:
-// a page that follows the journal draws itself again.
-func (p *pages) catchUp(ctx context.Context, position andon.Seq) {
+// catchUp waits for the read models to reach a position. A history that is late is shown as it is.
+func (p *pages) catchUp(ctx context.Context, position andon.Seq) { _ = p.caughtUp(ctx, position) }
+
+// caughtUp is catchUp for what draws itself again: it returns errLate when the history is late.
+func (p *pages) caughtUp(ctx context.Context, position andon.Seq) error {
 	ctx, cancel := context.WithTimeout(ctx, historyTimeout)
 	defer cancel()
-	_ = p.History.WaitFor(ctx, position)
+	if p.History.WaitFor(ctx, position) != nil {
+		return errLate
+	}
+	return nil
 }
