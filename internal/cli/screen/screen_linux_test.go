@@ -56,7 +56,7 @@ func TestDraw_WritesOnlyWhatChanged(t *testing.T) {
 		if err := s.Draw(lines); err != nil {
 			return err
 		}
-		terminal.Shows(t, "three")
+		terminal.Wait(t, "all of the drawing", func(text string) bool { return strings.Contains(text, "three") && !terminal.Mode("2026") })
 		before := terminal.Written()
 		if err := s.Draw(lines); err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long a terminal may take to show something.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // A Page is what a terminal has been told, as far as programs of ours tell it something: text, where
 // the cursor goes, what is erased, and modes. Anything else is an error of the program.
@@ -199,7 +199,7 @@ func (p *Page) text() string {
 }
 
 // Mode returns whether a private mode is set: 1049, the other page; 25, the cursor is seen; 7,
-// long lines wrap.
+// long lines wrap; 2026, a drawing has begun that is not there as a whole.
 func (p *Page) Mode(number string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
