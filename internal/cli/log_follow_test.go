@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/andon-cd/andon/api"
@@ -18,7 +19,7 @@ import (
 type flakyPlant struct {
 	log     string
 	step    int
-	answers int
+	answers atomic.Int64
 }
 
 func (p *flakyPlant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -34,7 +35,7 @@ func (p *flakyPlant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		fmt.Fprint(w, p.log[offset:min(offset+p.step, len(p.log))])
 		w.(http.Flusher).Flush()
-		if p.answers++; p.answers%2 == 0 {
+		if p.answers.Add(1)%2 == 0 {
 			panic(http.ErrAbortHandler)
 		}
 	default:
@@ -60,7 +61,7 @@ func TestLogFollow_LosesAndRepeatsNothingWhenConnectionsBreak(t *testing.T) {
 	if out.String() != want.String() {
 		t.Errorf("printed\n%swant\n%s", out.String(), want.String())
 	}
-	if plant.answers < 3 {
-		t.Errorf("the log came in %d answers; the connection did not break", plant.answers)
+	if n := plant.answers.Load(); n < 3 {
+		t.Errorf("the log came in %d answers; the connection did not break", n)
 	}
 }
