@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/andon-cd/andon/e2e/planttest"
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/form"
 	"github.com/andon-cd/andon/internal/pipeline"
@@ -104,13 +105,8 @@ func TestShop_OnlyTheThirdVersionFailsWhereItIsDeployed(t *testing.T) {
 // ask runs the program of an artifact and returns the status of its prices.
 func ask(t *testing.T, artifact string) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	_, port, _ := net.SplitHostPort(planttest.FreeAddress(t))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "./shop")
 	cmd.Dir, cmd.Env = artifact, append(os.Environ(), "PORT="+port, "ANDON_VERSION=3")
