@@ -83,7 +83,7 @@ func (k *keeper) judge(err error, began time.Time, everHealthy bool, failed int,
 			return fmt.Sprintf("It hung (%s, %d times in a row) and was ended.", err, failed)
 		}
 	case age >= health.Start:
-		return fmt.Sprintf("It did not become healthy within %s: %s.", health.Start, err)
+		return fmt.Sprintf("It did not become healthy within %s: %s.", andon.Brief(health.Start), err)
 	case age >= troubleShown:
 		k.show(andon.PhaseStarting, k.unready(err))
 	}

@@ -169,7 +169,7 @@ func arrived(c *call, client *api.Client, i *installation) (h api.Host, err erro
 			return h, c.ctx.Err()
 		}
 	}
-	return h, andon.Errorf(andon.KindTimeout, "%s has joined, but its agent did not connect within %s", i.name, span(joining)).
+	return h, andon.Errorf(andon.KindTimeout, "%s has joined, but its agent did not connect within %s", i.name, andon.Brief(joining)).
 		WithHint("See %s for what its agent says.", i.where())
 }
 

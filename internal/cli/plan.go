@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/internal/andon"
 )
 
 // planned prints the plan that a command with --plan was answered with.
@@ -99,7 +100,6 @@ func planWhere(p api.Plan) string {
 }
 
 func planPace(p api.Pace) string {
-	least := span(milliseconds(p.AtLeastMS))
 	switch {
 	case p.ExpectedMS > 0:
 		last := "one"
@@ -108,7 +108,7 @@ func planPace(p api.Pace) string {
 		}
 		return fmt.Sprintf("Should take about %s, as the last %s like it.", span(milliseconds(p.ExpectedMS)), last)
 	case p.AtLeastMS > 0:
-		return "Takes at least " + least + ": nothing like it was done here yet."
+		return "Takes at least " + andon.Brief(milliseconds(p.AtLeastMS)) + ": nothing like it was done here yet."
 	default:
 		return "How long it takes is not known: nothing like it was done here yet."
 	}

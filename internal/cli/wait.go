@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/internal/andon"
 )
 
 type waitCmd struct {
@@ -63,7 +64,7 @@ func (cmd *waitCmd) say(c *call, w api.Waited) error {
 			Hint: "See `" + about + "`.",
 		}
 	default:
-		message := fmt.Sprintf("%s %d is not %s after %s", w.Service, w.Version, w.For, cmd.timeout())
+		message := fmt.Sprintf("%s %d is not %s after %s", w.Service, w.Version, w.For, andon.Brief(cmd.timeout()))
 		if len(w.Waits) > 0 {
 			message += ": " + w.Waits[0].Reason
 		} else if w.Reason != "" {

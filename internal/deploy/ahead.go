@@ -34,7 +34,7 @@ func Ahead(p andon.Plan) []StepAhead {
 		steps = append(steps, switching(p)...)
 	}
 	if p.Soak > 0 {
-		steps = append(steps, StepAhead{Step: andon.StepSoaking, Takes: p.Soak, Does: "watch them for " + brief(p.Soak) + watching(p.Watch)})
+		steps = append(steps, StepAhead{Step: andon.StepSoaking, Takes: p.Soak, Does: "watch them for " + andon.Brief(p.Soak) + watching(p.Watch)})
 	}
 	if p.Previous == nil {
 		return steps
@@ -42,13 +42,13 @@ func Ahead(p andon.Plan) []StepAhead {
 	if len(p.Hosts) > 0 {
 		steps = append(steps, StepAhead{
 			Step: andon.StepDraining, Agents: p.Edges,
-			Does: "let requests on the old copies end, for at most " + p.Previous.Spec.Drain.String(),
+			Does: "let requests on the old copies end, for at most " + andon.Brief(p.Previous.Spec.Drain),
 		})
 	}
 	old := number(p.Previous.Spec.Instances, "copy", "copies") + " of version " + p.Previous.Version.String()
 	does := "stop " + old
 	if KeepsWarm(&p) {
-		does = "keep " + old + " warm, without traffic, for " + brief(p.Warm) + ", and stop them then"
+		does = "keep " + old + " warm, without traffic, for " + andon.Brief(p.Warm) + ", and stop them then"
 	}
 	return append(steps, StepAhead{Step: andon.StepRemoving, Does: does})
 }
@@ -78,7 +78,7 @@ func switching(p andon.Plan) []StepAhead {
 		for _, s := range p.Canary {
 			steps = append(steps,
 				StepAhead{Step: andon.StepSwitching, Agents: p.Edges, Does: "give them " + strconv.Itoa(s.Weight) + " % of the traffic"},
-				StepAhead{Step: andon.StepPausing, Takes: s.Pause, Does: "watch them for " + brief(s.Pause) + watching(p.Watch)})
+				StepAhead{Step: andon.StepPausing, Takes: s.Pause, Does: "watch them for " + andon.Brief(s.Pause) + watching(p.Watch)})
 		}
 		all.Does = "give them all of the traffic"
 		return append(steps, all)
@@ -157,8 +157,6 @@ func Shares(p andon.Plan) map[andon.AgentName]int {
 	}
 	return shares
 }
-
-func brief(d time.Duration) string { return d.Round(time.Millisecond).String() }
 
 func number(n int, one, many string) string {
 	if n == 1 {

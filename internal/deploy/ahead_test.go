@@ -37,16 +37,16 @@ func TestAhead_SaysWhatEachStrategyDoes(t *testing.T) {
 			place, "switching: move traffic to them, with at most 1 copy more than wanted, and at most 2 fewer in traffic", drain, stop,
 		}},
 		"blue-green": {andon.Rollout{Strategy: andon.BlueGreen, Warm: 10 * time.Minute}, []string{
-			place, "switching: move all traffic to them at once", drain, "removing: keep 2 copies of version 1 warm, without traffic, for 10m0s, and stop them then",
+			place, "switching: move all traffic to them at once", drain, "removing: keep 2 copies of version 1 warm, without traffic, for 10m, and stop them then",
 		}},
 		"canary": {andon.Rollout{
 			Strategy: andon.Canary, Soak: time.Minute, Watch: &andon.Watch{Errors: 0.5, Latency: 1.5},
 			Canary: []andon.CanaryStep{{Weight: 10, Pause: time.Minute}},
 		}, []string{
 			place, "switching: give them 10 % of the traffic",
-			"pausing: watch them for 1m0s, and go back if more than 0.5 percentage points more of their requests fail than of those to the old copies or the 95th percentile of their latency is more than 1.5 times that of the old ones",
+			"pausing: watch them for 1m, and go back if more than 0.5 percentage points more of their requests fail than of those to the old copies or the 95th percentile of their latency is more than 1.5 times that of the old ones",
 			"switching: give them all of the traffic",
-			"soaking: watch them for 1m0s, and go back if more than 0.5 percentage points more of their requests fail than of those to the old copies or the 95th percentile of their latency is more than 1.5 times that of the old ones",
+			"soaking: watch them for 1m, and go back if more than 0.5 percentage points more of their requests fail than of those to the old copies or the 95th percentile of their latency is more than 1.5 times that of the old ones",
 			drain, stop,
 		}},
 		"replace": {andon.Rollout{Strategy: andon.Replace}, []string{

@@ -60,7 +60,7 @@ func (v *view) pause(at andon.CanaryStep) (Step, bool) {
 	}
 	return Step{At: andon.StepPausing, Waits: []Wait{{
 		Kind: andon.WaitSoak, On: string(v.Plan.ID), Since: since, Until: until,
-		Reason: fmt.Sprintf("the new copies get %d %% of the requests for %s", at.Weight, at.Pause),
+		Reason: fmt.Sprintf("the new copies get %d %% of the requests for %s", at.Weight, andon.Brief(at.Pause)),
 	}}}, true
 }
 

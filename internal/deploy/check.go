@@ -49,7 +49,7 @@ func (v *view) troubleOf(c andon.Copy) string {
 		}
 	}
 	if v.elapsed(v.latest(r.Placed, v.Started), v.startDeadline(c, r.Placed)) {
-		return fmt.Sprintf("not healthy within %s: %s", c.Spec.Health.Start, v.condition(c))
+		return fmt.Sprintf("not healthy within %s: %s", andon.Brief(c.Spec.Health.Start), v.condition(c))
 	}
 	return ""
 }
@@ -193,7 +193,7 @@ func (v *view) attested() (waits []Wait, trouble string) {
 		}
 		waits = append(waits, w)
 		if v.elapsed(w.Since, w.Until) {
-			trouble = fmt.Sprintf("traffic did not move within %s: %s", SwitchLimit, w.Reason)
+			trouble = fmt.Sprintf("traffic did not move within %s: %s", andon.Brief(SwitchLimit), w.Reason)
 		}
 	}
 	return waits, trouble

@@ -97,7 +97,7 @@ func slower(w andon.Watch, before, after andon.GroupStats, alpha float64) string
 		return ""
 	}
 	return fmt.Sprintf("5 %% of its requests take longer than %s, and at most 5 %% of the old group's take longer than %s",
-		shown(low), shown(high))
+		andon.Brief(shown(low)), andon.Brief(shown(high)))
 }
 
 // quantileOver returns the largest bound that the percentile is over, with certainty 1-alpha: so

@@ -24,7 +24,7 @@ func (v *view) soak() (Step, bool) {
 	}
 	return Step{At: andon.StepSoaking, Waits: []Wait{{
 		Kind: andon.WaitSoak, On: string(v.Plan.ID), Since: since, Until: until,
-		Reason: fmt.Sprintf("all must stay well for %s", v.Plan.Soak),
+		Reason: fmt.Sprintf("all must stay well for %s", andon.Brief(v.Plan.Soak)),
 	}}}, true
 }
 

@@ -321,9 +321,9 @@ func (a *agents) overdue(now time.Time) (verbs []line.Verb, next time.Time) {
 func (w *agentWatch) term(timeout time.Duration) (time.Time, string) {
 	term := w.heard.Add(timeout)
 	if !w.hungUp.IsZero() && w.hungUp.Add(hangUpTerm).Before(term) {
-		return w.hungUp.Add(hangUpTerm), fmt.Sprintf("its connection broke, and it did not come back within %s", hangUpTerm)
+		return w.hungUp.Add(hangUpTerm), fmt.Sprintf("its connection broke, and it did not come back within %s", andon.Brief(hangUpTerm))
 	}
-	return term, fmt.Sprintf("not heard of for %s", timeout)
+	return term, fmt.Sprintf("not heard of for %s", andon.Brief(timeout))
 }
 
 // leap gives every agent a new term, as after a restart, and every lease what was left of its own:

@@ -166,13 +166,13 @@ func span(d time.Duration) string {
 	if d == 0 {
 		return ""
 	}
-	return d.String()
+	return andon.Brief(d)
 }
 
 func steps(all []andon.CanaryStep) string {
 	words := make([]string, len(all))
 	for i, s := range all {
-		words[i] = fmt.Sprintf("%d %% for %s", s.Weight, s.Pause)
+		words[i] = fmt.Sprintf("%d %% for %s", s.Weight, andon.Brief(s.Pause))
 	}
 	return strings.Join(words, ", then ")
 }

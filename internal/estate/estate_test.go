@@ -172,7 +172,7 @@ func TestDiff_SaysWhatDiffersKeyByKey(t *testing.T) {
 	}
 	want := `- old: strategy rolling, route {service}.old.localhost, platform process
 ~ production: strategy: blue-green → canary
-~ production: steps: – → 10 % for 1m0s
+~ production: steps: – → 10 % for 1m
 + staging: strategy rolling, route {service}.staging.localhost, platform process, hosts a=b`
 	if got := strings.Join(lines, "\n"); got != want {
 		t.Errorf("the diff is\n%s\ninstead of\n%s", got, want)

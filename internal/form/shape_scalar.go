@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/andon-cd/andon/internal/andon"
 )
 
 // A Text is a scalar.
@@ -182,23 +184,11 @@ func (s Span) Check(n *Node, path string, found *Problems) {
 		return
 	}
 	if d, err := time.ParseDuration(n.Text); err != nil || d < s.Least || d > s.Most {
-		found.Add(n.At, "write a duration from "+short(s.Least)+" to "+short(s.Most), "%s must be from %s to %s, not %s", path, short(s.Least), short(s.Most), Quoted(n.Text))
+		found.Add(n.At, "write a duration from "+andon.Brief(s.Least)+" to "+andon.Brief(s.Most), "%s must be from %s to %s, not %s", path, andon.Brief(s.Least), andon.Brief(s.Most), Quoted(n.Text))
 	}
 }
 
 // Schema implements Shape.
 func (s Span) Schema() SchemaObject {
 	return SchemaObject{"type": "string", "pattern": spanPattern.String(), "examples": []string{"10s", "5m"}}
-}
-
-// short writes a duration without its zero parts: 24h, not 24h0m0s.
-func short(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }

@@ -54,7 +54,7 @@ func TestPushEstate_AppliesItAndShowsTheDiff(t *testing.T) {
 	c := p.newClone("estate")
 	first := c.estate("Begin", map[string]string{"test": "strategy: rolling\n", "production": "strategy: blue-green\nsoak: 1m\n"})
 	out := c.git("push", c.remote, "main")
-	for _, want := range []string{"andon: commit " + first.Short() + " of the estate is applied", "andon: ~ production: soak: 1s → 1m0s"} {
+	for _, want := range []string{"andon: commit " + first.Short() + " of the estate is applied", "andon: ~ production: soak: 1s → 1m"} {
 		if !strings.Contains(out, "remote: "+want) {
 			t.Errorf("the pusher does not read %q:\n%s", want, out)
 		}

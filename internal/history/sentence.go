@@ -96,7 +96,7 @@ func versionSentence(body andon.Body) string {
 	case andon.StageStarted:
 		return fmt.Sprintf("%s entered stage %s%s", b.Version, b.Stage, again(b.Run))
 	case andon.StageFinished:
-		text := fmt.Sprintf("stage %s of %s %s after %s", b.Stage, b.Version, b.Outcome, b.Took.Round(time.Millisecond))
+		text := fmt.Sprintf("stage %s of %s %s after %s", b.Stage, b.Version, b.Outcome, lasted(b.Took))
 		if b.Slow {
 			text += ", over its budget"
 		}
@@ -182,6 +182,14 @@ func because(text, reason string) string {
 		return text
 	}
 	return text + ": " + reason
+}
+
+// lasted writes how long something took, as exactly as people read it.
+func lasted(d time.Duration) string {
+	if d < time.Minute {
+		return andon.Brief(d.Round(time.Millisecond))
+	}
+	return andon.Brief(d.Round(time.Second))
 }
 
 func again(n int) string {

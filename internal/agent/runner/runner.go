@@ -113,7 +113,7 @@ func (r *Runner) run(ctx context.Context, lease andon.Lease, at Surroundings) an
 type timeoutError time.Duration
 
 func (t timeoutError) Error() string {
-	return fmt.Sprintf("it ran longer than %v and was killed", time.Duration(t))
+	return fmt.Sprintf("it ran longer than %s and was killed", andon.Brief(time.Duration(t)))
 }
 
 // failure is the result of a task that could not do its work for a reason outside of its steps.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/internal/andon"
 )
 
 // allowed is how long the first version may take from its push to production.
@@ -36,7 +37,7 @@ func (d *demo) first(ctx, loading context.Context) error {
 	}
 	took := j.production.Sub(j.pushed)
 	if took > allowed {
-		return fmt.Errorf("version 1 took %s from push to production, more than %s", span(took), allowed)
+		return fmt.Errorf("version 1 took %s from push to production, more than %s", span(took), andon.Brief(allowed))
 	}
 	d.saw("it is live in production %s after the push, and answers there", span(took))
 	d.load.start(loading)

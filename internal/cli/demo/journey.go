@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/internal/andon"
 )
 
 const (
@@ -82,7 +83,7 @@ func (d *demo) follow(ctx context.Context, j *journey) (api.VersionDetail, error
 		case <-d.plant.exited:
 			return v, errors.New("the plant's server ended")
 		case <-ctx.Done():
-			return v, fmt.Errorf("version %d is still on its way after %s", j.version, patience)
+			return v, fmt.Errorf("version %d is still on its way after %s", j.version, andon.Brief(patience))
 		}
 	}
 }
