@@ -35,12 +35,7 @@ func (cmd *auditListCmd) Run(c *call) error {
 		Service: cmd.Service, Environment: cmd.Environment, Changes: cmd.Changes, Page: api.Page{Before: cmd.Before, Limit: cmd.Limit},
 	})
 	if err != nil {
-		return c.known(client, cmd.Service, err)
-	}
-	if len(entries) == 0 && cmd.Service != "" {
-		if err := c.everKnown(client, cmd.Service); err != nil {
-			return err
-		}
+		return err
 	}
 	if c.json {
 		c.sayJSON(c.out, struct {

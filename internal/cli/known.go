@@ -36,21 +36,6 @@ func (c *call) known(client *api.Client, service string, err error) error {
 	return &better
 }
 
-// everKnown returns an error if there never was a service of that name: what was removed keeps its
-// history.
-func (c *call) everKnown(client *api.Client, service string) error {
-	services, err := client.Services(c.ctx, true)
-	if err != nil {
-		return err
-	}
-	for _, s := range services {
-		if s.Name == service {
-			return nil
-		}
-	}
-	return c.known(client, service, &api.Error{Kind: api.KindNotFound, Message: "there never was a service " + service})
-}
-
 // nearest returns the name with the fewest changes from word, if there are few enough.
 func nearest(word string, names []string) string {
 	best, least := "", max(1, len(word)/3)+1

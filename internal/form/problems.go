@@ -75,7 +75,7 @@ func (p *Problems) nearest(at Position, wrote string, candidates []string) strin
 	if len(p.list) >= MaxProblems || slices.ContainsFunc(p.list, known) {
 		return ""
 	}
-	return nearest(wrote, candidates)
+	return Nearest(wrote, candidates)
 }
 
 // HintNearest returns "did you mean …?" when a candidate is near, and otherwise the other

@@ -16,9 +16,9 @@ func Quoted(s string) string {
 	return strconv.Quote(s)
 }
 
-// nearest returns the candidate that is a few typing errors away from what was written,
+// Nearest returns the candidate that is a few typing errors away from what was written,
 // or begins with it; otherwise "".
-func nearest(wrote string, candidates []string) string {
+func Nearest(wrote string, candidates []string) string {
 	const longest = 64
 	if wrote == "" || len(wrote) > longest {
 		return ""

@@ -126,8 +126,12 @@ func (r recorder) subject() (subject, error) {
 	}
 }
 
-// Audit returns a page of everything that happened, newest first.
+// Audit returns a page of everything that happened, newest first; andon.KindNotFound when there never
+// was a service or an environment that the filter names.
 func (h *History) Audit(ctx context.Context, f AuditFilter) ([]AuditEntry, error) {
+	if err := h.were(ctx, andon.Place{Service: f.Service, Environment: f.Environment}); err != nil {
+		return nil, err
+	}
 	text, args := `SELECT seq, time, by, name, service, version, environment, sentence FROM audit WHERE seq > ?`, []any{f.After}
 	if f.Service != "" {
 		text, args = text+` AND service = ? AND service <> ''`, append(args, f.Service)

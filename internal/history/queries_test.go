@@ -1,6 +1,7 @@
 package history_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,42 @@ func TestVersions_ArePagedAndFiltered(t *testing.T) {
 	}
 	if e := must[[]history.Environment](t)(h.Environments(t.Context())); len(e) != 1 || e[0].Strategy != andon.BlueGreen {
 		t.Errorf("environments: %+v", e)
+	}
+}
+
+func TestNames_AreFoundOnceTheyWere(t *testing.T) {
+	t.Parallel()
+	var s story
+	s.begin()
+	s.tell("admin", andon.EnvironmentDeclared{Environment: andon.DefaultEnvironments()[0]})
+	s.tell("admin", andon.EnvironmentRemoved{Environment: "test"}, andon.ServiceRemoved{Service: "shop", Reason: "sold"})
+	h := told(t, &s)
+	if e := must[[]history.Environment](t)(h.Environments(t.Context())); len(e) != 1 || e[0].Name != "production" {
+		t.Errorf("environments: %+v", e)
+	}
+	for _, f := range []history.AuditFilter{{Environment: "test"}, {Service: "shop"}, {Service: "shop", Environment: "test"}} {
+		if entries := must[[]history.AuditEntry](t)(h.Audit(t.Context(), f)); len(entries) == 0 {
+			t.Errorf("%+v: nothing", f)
+		}
+	}
+	for _, c := range []struct {
+		f    history.AuditFilter
+		hint string
+	}{
+		{history.AuditFilter{Environment: "prodution"}, "did you mean production?"},
+		{history.AuditFilter{Environment: "tset"}, "did you mean test?"},
+		{history.AuditFilter{Environment: "moon"}, "`andon status` lists the environments"},
+		{history.AuditFilter{Service: "shpo"}, "did you mean shop?"},
+		{history.AuditFilter{Service: "shop", Environment: "tset"}, "did you mean test?"},
+	} {
+		_, err := h.Audit(t.Context(), c.f)
+		if e, ok := errors.AsType[*andon.Error](err); !ok || e.Kind != andon.KindNotFound || e.Hint != c.hint {
+			t.Errorf("%+v: %v", c.f, err)
+		}
+	}
+	s.tell("admin", andon.EnvironmentDeclared{Environment: andon.DefaultEnvironments()[0]})
+	if e := must[[]history.Environment](t)(told(t, &s).Environments(t.Context())); len(e) != 2 {
+		t.Errorf("declared again: %+v", e)
 	}
 }
 
@@ -313,6 +350,7 @@ func TestAudit_SaysEveryEventInASentence(t *testing.T) {
 	t.Parallel()
 	var s story
 	s.begin()
+	s.tell("admin", andon.EnvironmentDeclared{Environment: andon.DefaultEnvironments()[0]})
 	s.push(1, "main", andon.Succeeded)
 	s.deploy(1, 1, 0, andon.Succeeded)
 	s.tell("agent:local", andon.Observed{Observation: andon.Observation{Agent: "local", Instances: []andon.InstanceState{{ID: "shop.production.1.0", Phase: andon.PhaseHealthy}}}})
@@ -343,8 +381,8 @@ func TestAudit_SaysEveryEventInASentence(t *testing.T) {
 		t.Errorf("what changed: %s", got)
 	}
 	shop := must[[]history.AuditEntry](t)(h.Audit(t.Context(), history.AuditFilter{Service: "shop"}))
-	if len(shop) != len(s.events)-4 {
-		t.Errorf("%d entries of the shop, want %d", len(shop), len(s.events)-4)
+	if len(shop) != len(s.events)-5 {
+		t.Errorf("%d entries of the shop, want %d", len(shop), len(s.events)-5)
 	}
 	for _, e := range shop {
 		switch e.Name {

@@ -10,7 +10,9 @@ CREATE TABLE service (
     newest INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE environment (name TEXT PRIMARY KEY, declared INTEGER NOT NULL, doc TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE environment (
+    name TEXT PRIMARY KEY, declared INTEGER NOT NULL, removed INTEGER NOT NULL DEFAULT 0, doc TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- Thousands of versions share a pipeline, so it is stored once.
 CREATE TABLE pipeline (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, doc TEXT NOT NULL) STRICT;

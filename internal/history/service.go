@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/form"
 )
 
 // A Service is one service of the plant.
@@ -24,6 +25,7 @@ type Service struct {
 type Environment struct {
 	andon.Environment
 	Declared time.Time
+	Removed  time.Time // zero: it is there
 }
 
 func (r recorder) serviceAdded(b andon.ServiceAdded) error {
@@ -46,7 +48,7 @@ func (r recorder) environmentDeclared(b andon.EnvironmentDeclared) error {
 }
 
 func (r recorder) environmentRemoved(b andon.EnvironmentRemoved) error {
-	return r.exec(`DELETE FROM environment WHERE name = ?`, b.Environment)
+	return r.exec(`UPDATE environment SET removed = ? WHERE name = ?`, r.now(), b.Environment)
 }
 
 const selectService = `SELECT name, url, trunk, added, added_by, removed, reason, newest FROM service `
@@ -65,15 +67,58 @@ func (h *History) Services(ctx context.Context, removed bool) ([]Service, error)
 func (h *History) Service(ctx context.Context, name andon.ServiceName) (Service, error) {
 	s, err := queryOne(ctx, h.store, scanService, selectService+`WHERE name = ?`, name)
 	if errors.Is(err, errNone) {
-		return Service{}, andon.Errorf(andon.KindNotFound, "there is no service %s", name).
-			WithHint("`andon service list` shows the services that there are")
+		return Service{}, h.neverWas(ctx, "service", string(name), "`andon service list` shows the services that there are")
 	}
 	return s, err
 }
 
-// Environments returns the environments, by name.
+const selectEnvironment = `SELECT declared, removed, doc FROM environment `
+
+func scanEnvironment(r *sql.Rows) (e Environment, err error) {
+	return e, r.Scan(at{&e.Declared}, at{&e.Removed}, doc{&e.Environment})
+}
+
+// Environments returns the environments that are there, by name.
 func (h *History) Environments(ctx context.Context) ([]Environment, error) {
-	return query(ctx, h.store, func(r *sql.Rows) (e Environment, err error) {
-		return e, r.Scan(at{&e.Declared}, doc{&e.Environment})
-	}, `SELECT declared, doc FROM environment ORDER BY name`)
+	return query(ctx, h.store, scanEnvironment, selectEnvironment+`WHERE removed = 0 ORDER BY name`)
+}
+
+// Environment returns one environment, also a removed one; andon.KindNotFound when there never was
+// one.
+func (h *History) Environment(ctx context.Context, name andon.EnvironmentName) (Environment, error) {
+	e, err := queryOne(ctx, h.store, scanEnvironment, selectEnvironment+`WHERE name = ?`, name)
+	if errors.Is(err, errNone) {
+		return Environment{}, h.neverWas(ctx, "environment", string(name), "`andon status` lists the environments")
+	}
+	return e, err
+}
+
+// were returns andon.KindNotFound when there never was the service or the environment of a place; an
+// empty name is not looked for.
+func (h *History) were(ctx context.Context, p andon.Place) error {
+	if p.Service != "" {
+		if _, err := h.Service(ctx, p.Service); err != nil {
+			return err
+		}
+	}
+	if p.Environment != "" {
+		if _, err := h.Environment(ctx, p.Environment); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// neverWas says that there is no row of a name in a table, with the one that was probably meant, or
+// else where they are listed.
+func (h *History) neverWas(ctx context.Context, table, name, listed string) error {
+	names, err := query(ctx, h.store, func(r *sql.Rows) (n string, err error) { return n, r.Scan(&n) }, `SELECT name FROM `+table)
+	if err != nil {
+		return err
+	}
+	hint := listed
+	if near := form.Nearest(name, names); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	return andon.Errorf(andon.KindNotFound, "there is no %s %.100s", table, name).WithHint("%s", hint)
 }

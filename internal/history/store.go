@@ -26,7 +26,7 @@ var schema string
 const (
 	// format is the version of the schema and of what Apply makes of events. A history of another
 	// one is made again from the journal.
-	format = 8
+	format = 9
 	// readers bounds the queries that run at once.
 	readers = 4
 )

@@ -23,8 +23,8 @@ func (a *API) listCords(ctx context.Context, q *cordsQuestion) ([]api.Cord, erro
 }
 
 type auditQuestion struct {
-	Service     string `query:"service" doc:"only what happened to it"`
-	Environment string `query:"environment" doc:"only what is about it, or about no environment alone"`
+	Service     string `query:"service" doc:"only what happened to it, also when it was removed"`
+	Environment string `query:"environment" doc:"only what is about it, or about no environment alone; also when it was removed"`
 	Changes     bool   `query:"changes" doc:"only what changed what runs, or could: deployments, cords, environments, services, hosts"`
 	Page
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/andon-cd/andon/api"
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/history"
-	"github.com/andon-cd/andon/internal/line"
 	"github.com/andon-cd/andon/internal/metrics"
 )
 
@@ -16,20 +15,19 @@ import (
 const defaultDays = 30
 
 type periodQuestion struct {
-	Service string `query:"service" doc:"only this one"`
+	Service string `query:"service" doc:"only this one, also when it was removed"`
 	Days    int    `query:"days" minimum:"0" maximum:"366" doc:"how many, up to now; 0: 30"`
 }
 
 // period returns what a question is about, once the history has everything up to now.
 func (a *API) period(ctx context.Context, q *periodQuestion) (p history.Period, err error) {
-	p.Service = andon.ServiceName(q.Service)
-	known := q.Service == ""
-	err = a.Engine.View(ctx, func(s *line.State) { known = known || s.Services[p.Service] != nil })
-	switch {
-	case err != nil:
+	if err := a.fresh(ctx); err != nil {
 		return p, err
-	case !known:
-		return p, errNoService(q.Service)
+	}
+	if p.Service = andon.ServiceName(q.Service); p.Service != "" {
+		if _, err := a.History.Service(ctx, p.Service); err != nil {
+			return p, err
+		}
 	}
 	days := q.Days
 	if days == 0 {
@@ -37,7 +35,7 @@ func (a *API) period(ctx context.Context, q *periodQuestion) (p history.Period, 
 	}
 	p.To = a.Engine.Now()
 	p.From = p.To.Add(-time.Duration(days) * 24 * time.Hour)
-	return p, a.fresh(ctx)
+	return p, nil
 }
 
 func (a *API) measures(ctx context.Context, q *periodQuestion) (api.Measures, error) {

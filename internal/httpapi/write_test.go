@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"net/http"
 	"strings"
 	"syscall"
 	"testing"
@@ -49,6 +50,37 @@ func TestAddService_KeepsTheCredentialAndNeverShowsIt(t *testing.T) {
 	p.must(err)
 	if kept, err := p.api.Secrets.Get("cart"); err != nil || kept.Token != "" {
 		t.Errorf("the credential of a removed service stays: %+v %v", kept, err)
+	}
+}
+
+func TestRecords_AreFoundByEveryNameThatEverWas(t *testing.T) {
+	p := newPlant(t)
+	_, err := p.client.AddService(t.Context(), api.AddService{Service: "cart"})
+	p.must(err)
+	_, err = p.client.RemoveService(t.Context(), "cart", "sold")
+	p.must(err)
+	entries, err := p.client.Audit(t.Context(), api.AuditFilter{Service: "cart", Environment: "production"})
+	p.must(err)
+	if len(entries) != 2 {
+		t.Errorf("the audit of what was removed: %+v", entries)
+	}
+	_, err = p.client.Measures(t.Context(), "cart", 30)
+	p.must(err)
+	_, err = p.client.Flow(t.Context(), "cart", 30)
+	p.must(err)
+	for path, hint := range map[string]string{
+		"/api/v1/audit?service=catr":                       "did you mean cart?",
+		"/api/v1/audit?environment=prodution":              "did you mean production?",
+		"/api/v1/audit?service=cart&environment=prodution": "did you mean production?",
+		"/api/v1/audit?environment=%3Cmoon%3E":             "`andon status` lists the environments",
+		"/api/v1/measures?service=catr":                    "did you mean cart?",
+		"/api/v1/flow?service=catr":                        "did you mean cart?",
+		"/api/v1/maturity?service=catr":                    "did you mean cart?",
+	} {
+		answer, body := p.ask("GET", path, bearer(admin), "")
+		if answer.StatusCode != http.StatusNotFound || !strings.Contains(body, hint) {
+			t.Errorf("%s: %s %s", path, answer.Status, body)
+		}
 	}
 }
 

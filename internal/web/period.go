@@ -36,9 +36,12 @@ func (p period) Choices() []int { return choices[:] }
 // Options returns the services as choices of a form.
 func (p period) Options() template.HTML { return options(p.Services, p.Service) }
 
-// options returns names as choices of a form. There may be thousands, which a template takes
-// milliseconds for.
+// options returns names as choices of a form, and what is chosen also when it is not there any more.
+// There may be thousands, which a template takes milliseconds for.
 func options[T ~string](all []T, chosen T) template.HTML {
+	if chosen != "" && !slices.Contains(all, chosen) {
+		all = append([]T{chosen}, all...)
+	}
 	var b strings.Builder
 	for _, name := range all {
 		b.WriteString("<option")
@@ -77,19 +80,15 @@ func (p *pages) readPeriod(r *http.Request) (period, error) {
 		asked.Days = days
 	}
 	asked.Service = andon.ServiceName(q.Get("service"))
-	known := asked.Service == ""
-	err := p.Engine.View(r.Context(), func(s *line.State) {
-		asked.Services = slices.Sorted(maps.Keys(s.Services))
-		known = known || s.Services[asked.Service] != nil
-	})
+	err := p.Engine.View(r.Context(), func(s *line.State) { asked.Services = slices.Sorted(maps.Keys(s.Services)) })
 	if err != nil {
 		return asked, err
-	}
-	if !known {
-		return asked, andon.Errorf(andon.KindNotFound, "There is no service %.100s.", asked.Service)
 	}
 	to := p.Engine.Now().Add(1) // what happened at this very moment belongs to it
 	asked.Span = metrics.Span{From: to.Add(-time.Duration(asked.Days) * 24 * time.Hour), To: to}
 	p.catchUp(r.Context(), p.Engine.Head())
-	return asked, nil
+	if asked.Service != "" {
+		_, err = p.History.Service(r.Context(), asked.Service)
+	}
+	return asked, err
 }

@@ -262,6 +262,8 @@ func TestPages_SayWhatIsWrong(t *testing.T) {
 		"/flow?service=other":                                    http.StatusNotFound,
 		"/measures?days=ages":                                    http.StatusBadRequest,
 		"/audit?before=x":                                        http.StatusBadRequest,
+		"/audit?service=other":                                   http.StatusNotFound,
+		"/audit?environment=" + url.PathEscape("moon<script>"):   http.StatusNotFound,
 		"/measures/luck":                                         http.StatusNotFound,
 		"/measures/failed?days=0":                                http.StatusBadRequest,
 		"/flow?days=367":                                         http.StatusBadRequest,
