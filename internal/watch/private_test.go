@@ -2,6 +2,7 @@ package watch_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,14 +15,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
 	"github.com/andon-cd/andon/internal/secret"
 	"github.com/andon-cd/andon/internal/watch"
 )
 
-const token = "ghp_S3cretToken"
+// token and nextToken are words that no other process on this machine shows.
+var token, nextToken = "ghp_" + rand.Text(), "ghp_" + rand.Text()
 
 // A host serves a repository with git's own http-backend to whoever knows the token, and looks at
 // the command lines of all processes meanwhile.
@@ -131,16 +132,16 @@ func TestRun_ReadsAPrivateRepositoryWithItsTokenAndShowsItToNobody(t *testing.T)
 	}
 
 	// The token is changed at the host, later in the plant too.
-	h.rotate("another")
+	h.rotate(nextToken)
 	b.awaitThat("it is said", func() bool { return strings.Contains(b.log.String(), "a watched repository cannot be read") })
 	if log := b.log.String(); !strings.Contains(log, "does not accept the token") || !strings.Contains(log, "repository="+url) {
 		t.Errorf("log: %s", log)
 	}
 	c.push("main", "third")
-	b.must(b.secrets.Put("shop", secret.Credential{Token: "another"}))
+	b.must(b.secrets.Put("shop", secret.Credential{Token: nextToken}))
 	b.watcher.Wake("shop")
 	b.await("1 main first", "2 main second", "3 main third")
-	b.silent(h, token, "another")
+	b.silent(h, token, nextToken)
 }
 
 func TestReachable_ShowsNoTokenThatIsPartOfTheAddress(t *testing.T) {
@@ -151,7 +152,7 @@ func TestReachable_ShowsNoTokenThatIsPartOfTheAddress(t *testing.T) {
 	if trunk, err := watch.Reachable(t.Context(), address, "", secret.Credential{}); err != nil || trunk != "main" {
 		t.Errorf("%q, %v", trunk, err)
 	}
-	h.rotate("another")
+	h.rotate(nextToken)
 	_, err := watch.Reachable(t.Context(), address, "", secret.Credential{})
 	if andon.KindOf(err) != andon.KindUnreachable || strings.Contains(fmt.Sprintf("%+v", err), token) {
 		t.Errorf("error %v", err)
@@ -182,6 +183,9 @@ func contentOf(t *testing.T, file string) string {
 
 // startSSHD runs a server on a loopback port that lets this user in with the key alone, and
 // returns its address. What it logs is in the file.
+//
+// The port is this test's own: it gives each connection to an sshd of its own, as inetd does. One
+// that listens itself would have to find a port that nobody takes meanwhile.
 func startSSHD(t *testing.T, authorized string) (address, log string) {
 	t.Helper()
 	program, err := exec.LookPath("sshd")
@@ -194,51 +198,49 @@ func startSSHD(t *testing.T, authorized string) (address, log string) {
 	if _, err := os.Stat("/run/sshd"); os.Getuid() == 0 && err != nil {
 		t.Skip("sshd needs the directory /run/sshd: scripts/setup makes it")
 	}
-	free, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(free.Addr().String())
-	free.Close()
 	dir := t.TempDir()
 	hostKey, _ := newKey(t)
 	config := filepath.Join(dir, "sshd_config")
 	text := strings.Join([]string{
-		"Port " + port, "ListenAddress 127.0.0.1", "HostKey " + hostKey, "AuthorizedKeysFile " + authorized, "PidFile none",
+		"HostKey " + hostKey, "AuthorizedKeysFile " + authorized, "PidFile none",
 		"StrictModes no", "UsePAM no", "PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin prohibit-password",
 	}, "\n") + "\n"
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	log = filepath.Join(dir, "sshd.log")
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	cmd := exec.CommandContext(ctx, program, "-D", "-f", config, "-E", log)
-	if err := cmd.Start(); err != nil {
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = cmd.Wait()
-	}()
-	t.Cleanup(func() { stop(); <-ended })
-	address = net.JoinHostPort("127.0.0.1", port)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
-		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
-		if err == nil {
-			conn.Close()
-			return address, log
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			conn, err := l.AcceptTCP()
+			if err != nil {
+				return // the test is over
+			}
+			serving.Go(func() {
+				_ = serveSSH(ctx, conn, program, "-i", "-f", config, "-E", log) // what its log says of it is more
+			})
 		}
-		select {
-		case <-ended:
-			t.Fatalf("sshd ended: %s", contentOf(t, log))
-		default:
-		}
+	})
+	t.Cleanup(func() { l.Close(); stop(); serving.Wait() })
+	return l.Addr().String(), log
+}
+
+// serveSSH gives a connection to a program as its input and output.
+func serveSSH(ctx context.Context, conn *net.TCPConn, program string, args ...string) error {
+	file, err := conn.File()
+	conn.Close() // file has it
+	if err != nil {
+		return err
 	}
-	t.Fatalf("sshd does not listen: %s", contentOf(t, log))
-	return "", ""
+	defer file.Close()
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Stdin, cmd.Stdout = file, file
+	return cmd.Run()
 }
 
 // ownKnownHosts keeps ssh from reading and writing what this user's own ssh knows.
@@ -284,13 +286,15 @@ func TestRun_ReadsAPrivateRepositoryWithItsSSHKeyAndShowsItToNobody(t *testing.T
 	if err != nil || trunk != "main" {
 		t.Fatalf("%q, %v\n%s", trunk, err, contentOf(t, log))
 	}
-	b.watch(soon)
+	end := b.watch(soon)
 	b.add("shop", url, secret.Credential{SSHKey: contentOf(t, mine)})
 	b.await("1 main first")
 	c.push("main", "second")
 	b.await("1 main first", "2 main second")
 	lines := strings.Split(strings.TrimSpace(contentOf(t, mine)), "\n")
 	b.silent(nil, lines[1])
+
+	end() // whose ssh would see, and might mend, what is half written
 
 	// Another host answers at the address: it is not given a chance.
 	hosts := strings.Fields(contentOf(t, known))

@@ -26,7 +26,7 @@ import (
 const (
 	never    = time.Hour             // is how often a repository is asked that only a wake shall make us ask
 	soon     = 20 * time.Millisecond // is how often one is asked when the test waits for the next time
-	patience = 30 * time.Second
+	patience = time.Minute
 )
 
 const shopYAML = `service: shop
