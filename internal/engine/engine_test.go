@@ -51,9 +51,10 @@ func openJournal(t *testing.T, file string) *disk {
 }
 
 // start runs an engine over a journal until stop is called.
-func start(t *testing.T, j journal.Journal, timeout time.Duration) (e *Engine, stop func()) {
+func start(t *testing.T, config Config) (e *Engine, stop func()) {
 	t.Helper()
-	e, err := Open(t.Context(), Config{Journal: j, Log: slog.New(slog.DiscardHandler), AgentTimeout: timeout})
+	config.Log = slog.New(slog.DiscardHandler)
+	e, err := Open(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +75,7 @@ func newPlant(t *testing.T) (e *Engine, j *disk) {
 	t.Helper()
 	j = openJournal(t, filepath.Join(t.TempDir(), "journal.db"))
 	t.Cleanup(func() { j.Close() })
-	e, _ = start(t, j, 0)
+	e, _ = start(t, Config{Journal: j})
 	do(t, e, line.CreatePlant{Plant: "p", Environments: andon.DefaultEnvironments()})
 	return e, j
 }
@@ -103,7 +104,7 @@ func add(name string) line.AddService {
 func TestDo_AnswersOnlyWhatTheNextStartFindsAgain(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "journal.db")
 	j := openJournal(t, file)
-	e, stop := start(t, j, 0)
+	e, stop := start(t, Config{Journal: j})
 	do(t, e, line.CreatePlant{Plant: "p", Environments: andon.DefaultEnvironments()})
 	result := do(t, e, add("shop"))
 	stop()
@@ -111,7 +112,7 @@ func TestDo_AnswersOnlyWhatTheNextStartFindsAgain(t *testing.T) {
 
 	j = openJournal(t, file)
 	defer j.Close()
-	again, _ := start(t, j, 0)
+	again, _ := start(t, Config{Journal: j})
 	if again.Head() != result.Seq {
 		t.Errorf("head after the restart = %d, want %d", again.Head(), result.Seq)
 	}
@@ -314,11 +315,11 @@ func TestFollow_GivesEveryEventOnceInOrder(t *testing.T) {
 func TestFollow_ReadsFromTheJournalWhatIsNotKeptInMemory(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "journal.db")
 	j := openJournal(t, file)
-	e, stop := start(t, j, 0)
+	e, stop := start(t, Config{Journal: j})
 	do(t, e, line.CreatePlant{Plant: "p", Environments: andon.DefaultEnvironments()})
 	do(t, e, add("shop"))
 	stop()
-	again, _ := start(t, j, 0) // its hub has seen nothing yet
+	again, _ := start(t, Config{Journal: j}) // its hub has seen nothing yet
 	t.Cleanup(func() { j.Close() })
 	enough := errors.New("enough")
 	n := andon.Seq(0)
@@ -384,12 +385,12 @@ func TestWork_RefusesAnOlderConnection(t *testing.T) {
 func TestAgent_ThatFallsSilentIsLostAndItsTaskIsQueuedAgain(t *testing.T) {
 	j := openJournal(t, filepath.Join(t.TempDir(), "journal.db"))
 	t.Cleanup(func() { j.Close() })
-	e, _ := start(t, j, 50*time.Millisecond)
+	e, _ := start(t, Config{Journal: j, AgentTimeout: 50 * time.Millisecond})
 	do(t, e, line.CreatePlant{Plant: "p", Environments: andon.DefaultEnvironments()})
+	do(t, e, push("shop", "a")) // before the agent is there: it gets the task when it says hello
 	if _, err := e.Connect(t.Context(), andon.Hello{Agent: "local", Slots: 1}); err != nil {
 		t.Fatal(err)
 	}
-	do(t, e, push("shop", "a"))
 	enough := errors.New("enough")
 	err := e.Follow(t.Context(), 0, func(events []andon.Event) error {
 		for _, event := range events {
@@ -423,7 +424,7 @@ func push(service, letter string) line.Push {
 func TestOpen_AgentsThatLivedOnSayHelloAgainOrAreLost(t *testing.T) {
 	j := openJournal(t, filepath.Join(t.TempDir(), "journal.db"))
 	t.Cleanup(func() { j.Close() })
-	first, stop := start(t, j, 0)
+	first, stop := start(t, Config{Journal: j})
 	do(t, first, line.CreatePlant{Plant: "p", Environments: andon.DefaultEnvironments()})
 	for _, name := range []andon.AgentName{"one", "two"} {
 		if _, err := first.Connect(t.Context(), andon.Hello{Agent: name, Slots: 1}); err != nil {
@@ -431,7 +432,8 @@ func TestOpen_AgentsThatLivedOnSayHelloAgainOrAreLost(t *testing.T) {
 		}
 	}
 	stop()
-	e, _ := start(t, j, 200*time.Millisecond)
+	c := &clock{now: time.Now()}
+	e, _ := start(t, Config{Journal: j, Now: c.Now})
 	if _, err := e.Work(t.Context(), "one", andon.WorkRequest{Epoch: 1}); andon.KindOf(err) != andon.KindConflict {
 		t.Errorf("a connection from before the start is answered with %v", err)
 	}
@@ -441,6 +443,10 @@ func TestOpen_AgentsThatLivedOnSayHelloAgainOrAreLost(t *testing.T) {
 	}
 	if _, err := e.Work(t.Context(), "one", andon.WorkRequest{Epoch: 2}); err != nil {
 		t.Errorf("the new connection is answered with %v", err)
+	}
+	for range 5 { // a whole term, in steps that are no leap of the clock
+		c.pass(10 * time.Second)
+		services(t, e)
 	}
 	enough := errors.New("enough")
 	err = e.Follow(t.Context(), 0, func(events []andon.Event) error {
