@@ -141,7 +141,7 @@ func (p *plant) versions(service andon.ServiceName) []string {
 // caughtUp waits until the history has every event.
 func (p *plant) caughtUp() {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
 	defer cancel()
 	p.must(p.history.WaitFor(ctx, p.engine.Head()))
 }
