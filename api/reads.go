@@ -80,17 +80,19 @@ func (c *Client) Deployment(ctx context.Context, id string) (d DeploymentDetail,
 }
 
 // A WhyQuestion says what to ask about: everything, or a service with perhaps a version or an
-// environment, or a cord.
+// environment, or a deployment, or a cord.
 type WhyQuestion struct {
 	Service     string
 	Version     string // a number, the beginning of a commit, or "newest"
 	Environment string
+	Deployment  string
 	Cord        string
 }
 
-// Why says what holds something back.
+// Why says what holds something back, and of a deployment that has ended, how it did.
 func (c *Client) Why(ctx context.Context, q WhyQuestion) (w Why, err error) {
-	v := values{}.text("service", q.Service).text("version", q.Version).text("environment", q.Environment).text("cord", q.Cord)
+	v := values{}.text("service", q.Service).text("version", q.Version).text("environment", q.Environment).
+		text("deployment", q.Deployment).text("cord", q.Cord)
 	return w, c.get(ctx, path("why"), v.Values(), &w)
 }
 

@@ -38,8 +38,8 @@ func questionAbout(about string) api.WhyQuestion {
 	if cordForm.MatchString(about) {
 		return api.WhyQuestion{Cord: about}
 	}
-	if m := deploymentForm.FindStringSubmatch(about); m != nil {
-		return api.WhyQuestion{Service: m[1], Environment: m[2]}
+	if deploymentForm.MatchString(about) {
+		return api.WhyQuestion{Deployment: about}
 	}
 	service, version := splitVersion(about)
 	return api.WhyQuestion{Service: service, Version: version}

@@ -174,7 +174,8 @@ func (h *History) Deployments(ctx context.Context, f DeploymentFilter) ([]Deploy
 func (h *History) Deployment(ctx context.Context, id andon.DeploymentID) (Deployment, error) {
 	d, err := queryOne(ctx, h.store, scanDeployment, selectDeployment+`WHERE id = ?`, id)
 	if errors.Is(err, errNone) {
-		return Deployment{}, andon.Errorf(andon.KindNotFound, "there is no deployment %s", id)
+		return Deployment{}, andon.Errorf(andon.KindNotFound, "there is no deployment %.200s", id).
+			WithHint("`andon audit --changes` lists those that there were")
 	}
 	if err != nil {
 		return Deployment{}, err

@@ -12,12 +12,12 @@ import (
 // asked is a value for each parameter of a query that the description of the API names.
 var asked = map[string]string{
 	"limit": "2", "days": "7", "before": "1000000", "open": "true", "changes": "true", "service": "shop", "environment": "test", "outcome": "succeeded",
-	"branch": "main", "maturity": "rejected", "removed": "true", "version": "newest", "cord": "cord-1",
+	"branch": "main", "maturity": "rejected", "removed": "true", "version": "newest", "deployment": "shop.test.1", "cord": "cord-1",
 	"log": "task/shop.1.commit.test.1/1", "first": "-1", "count": "5", "offset": "2", "q": "shop", "for": "built", "timeout_ms": "0", "follow": "true",
 }
 
 // alone names the parameters that exclude others.
-var alone = map[string][]string{"why": {"cord"}}
+var alone = map[string][]string{"why": {"cord", "deployment"}}
 
 // TestReads_TakeEveryParameterThatTheyDescribe asks every question with none, each and all of the
 // parameters that the description says it takes.

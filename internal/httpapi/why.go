@@ -14,10 +14,14 @@ type whyQuestion struct {
 	Service     string `query:"service"`
 	Version     string `query:"version" doc:"of the service: a number, the beginning of a commit, or newest"`
 	Environment string `query:"environment"`
+	Deployment  string `query:"deployment" doc:"also one that has ended"`
 	Cord        string `query:"cord"`
 }
 
 func (a *API) why(ctx context.Context, q *whyQuestion) (api.Why, error) {
+	if q.Deployment != "" {
+		return a.whyDeployment(ctx, andon.DeploymentID(q.Deployment))
+	}
 	if q.Version != "" && q.Service == "" {
 		return api.Why{}, andon.Errorf(andon.KindInvalid, "a version is one of a service").WithHint("name the service too")
 	}
@@ -70,6 +74,9 @@ func (a *API) whyIn(s *line.State, q *whyQuestion, ref andon.VersionRef) (out ap
 	held := slices.ContainsFunc(out.Waits, func(w api.Wait) bool { return w.Kind != api.WaitWarm })
 	out.Moves = !held && len(out.Cords) == 0
 	out.Sentence = sentence(s, out, ref)
+	if service != "" && ref.Number == 0 && len(out.Waits) == 0 && len(out.Cords) == 0 {
+		out.Sentence += lastEndings(s, service, env)
+	}
 	return out, nil
 }
 

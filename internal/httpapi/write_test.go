@@ -176,6 +176,62 @@ func TestWhy_AVersionBehindAnotherNamesWhatHoldsThatOne(t *testing.T) {
 	}
 }
 
+func TestWhy_SaysHowADeploymentEnded(t *testing.T) {
+	p := newPlant(t)
+	p.connect()
+	for _, letter := range []string{"a", "b"} {
+		p.push(letter, "main", "Sell things", shopYAML)
+		p.settle()
+		_, err := p.client.Promote(t.Context(), "shop", "", api.Promote{Stage: "certify"})
+		p.must(err)
+		p.settle()
+	}
+	says := func(q api.WhyQuestion, about, sentence string) {
+		t.Helper()
+		w, err := p.client.Why(t.Context(), q)
+		p.must(err)
+		if w.About != about || w.Sentence != sentence {
+			t.Errorf("%+v: about %q: %q, want %q", q, w.About, w.Sentence, sentence)
+		}
+	}
+	says(api.WhyQuestion{Deployment: "shop.production.1"}, "shop.production.1", "deployment shop.production.1 of version 1 succeeded; version 2 is live in production now")
+	says(api.WhyQuestion{Service: "shop"}, "shop", "nothing holds shop back")
+
+	d, err := p.client.Deploy(t.Context(), "shop", "1", api.Deploy{Environment: "production"})
+	p.must(err)
+	if w, err := p.client.Why(t.Context(), api.WhyQuestion{Deployment: d.Deployment}); err != nil || w.About != d.Deployment || len(w.Waits) == 0 || w.Sentence != w.Waits[0].Reason {
+		t.Errorf("of one on its way: %+v %v", w, err)
+	}
+	_, err = p.client.CancelDeployment(t.Context(), d.Deployment, api.Cancel{Reason: "the wrong one"})
+	p.must(err)
+	p.settle()
+	aborted := "deployment shop.production.3 of version 1 was aborted and turned back: cancelled by admin: the wrong one; version 2 is live in production now"
+	says(api.WhyQuestion{Deployment: d.Deployment}, "shop.production.3", aborted)
+	says(api.WhyQuestion{Service: "shop"}, "shop", "nothing holds shop back; "+aborted)
+
+	p.does = func(l andon.Lease) *andon.TaskResult {
+		if l.Task.Kind != andon.TaskSmoke {
+			return nil
+		}
+		return &andon.TaskResult{Outcome: andon.Failed, Reason: "GET / answered 500"}
+	}
+	p.push("c", "main", "Sell broken things", shopYAML)
+	p.settle()
+	w, err := p.client.Why(t.Context(), api.WhyQuestion{Deployment: "shop.test.3"})
+	p.must(err)
+	if !strings.HasPrefix(w.Sentence, "deployment shop.test.3 of version 3 failed and was turned back: ") ||
+		!strings.HasSuffix(w.Sentence, "GET / answered 500; version 2 is live in test now") || len(w.Cords) != 1 {
+		t.Errorf("of one that failed: %+v", w)
+	}
+	if _, err := p.client.Why(t.Context(), api.WhyQuestion{Deployment: "shop.test.99"}); kindOf(err) != api.KindNotFound {
+		t.Errorf("of one that never was: %v", err)
+	}
+	_, err = p.client.RemoveService(t.Context(), "shop", "sold")
+	p.must(err)
+	p.settle()
+	says(api.WhyQuestion{Deployment: "shop.production.1"}, "shop.production.1", "deployment shop.production.1 of version 1 succeeded; nothing of shop is live in production now")
+}
+
 // TestNew_IsQuick counts the time of processors, not the clock's: the machine has other things to do.
 func TestNew_IsQuick(t *testing.T) {
 	p := newPlant(t)

@@ -14,15 +14,16 @@ func (r Rollback) decide(d *decision) error {
 	if err != nil {
 		return err
 	}
-	reason := fmt.Sprintf("rolled back from %s to %s", w.bad, w.target.Version)
+	why := ""
 	if r.Reason != "" {
-		reason += ": " + r.Reason
+		why = ": " + r.Reason
 	}
-	d.clearWay(w.place, w.bad, reason)
+	what := fmt.Sprintf("rolled back from %s to %s", w.bad, w.target.Version)
+	d.clearWay(w.place, w.bad, what+" by "+string(d.by)+why)
 	if !w.backAlready {
 		d.emit(andon.DeploymentPlanned{Plan: d.s.planRelease(r.Place, w.environment, *w.target, andon.DeployRollback, d.by, r.Reason)})
 	}
-	d.stopFor(w.service, w.place, w.bad, reason)
+	d.stopFor(w.service, w.place, w.bad, what+why)
 	return nil
 }
 
