@@ -202,7 +202,7 @@ func (c Considered) decide(d *decision) error {
 	if err != nil {
 		return err
 	}
-	return verb.decide(d)
+	return d.do(verb)
 }
 
 // Tick lets the line do what time allows. The engine sends it when Wake says so.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/andon-cd/andon/internal/andon"
 )
@@ -108,26 +107,10 @@ func (s *State) markScope(scope andon.Scope) {
 	}
 }
 
-// longestReason bounds, in characters, what a person says of why the line stands: the board, the
-// pages and every refusal of a push repeat it.
-const longestReason = 1000
-
-// checkReason refuses a reason that is too long to be repeated everywhere.
-func checkReason(reason string) error {
-	if n := utf8.RuneCountInString(reason); n > longestReason {
-		return andon.Errorf(andon.KindInvalid, "the reason has %d characters, and may have %d", n, longestReason).
-			WithHint("say it in a sentence, and put the details where they can be linked to")
-	}
-	return nil
-}
-
 // decide pulls the cord by hand.
 func (c PullCord) decide(d *decision) error {
 	if strings.TrimSpace(c.Reason) == "" {
 		return andon.Errorf(andon.KindInvalid, "pulling the cord needs a reason").WithHint("add --reason and say what is wrong")
-	}
-	if err := checkReason(c.Reason); err != nil {
-		return err
 	}
 	if err := c.Check(d.s); err != nil {
 		return err
@@ -174,9 +157,6 @@ func (s *State) checkScope(scope andon.Scope) error {
 func (r ReleaseCord) decide(d *decision) error {
 	if strings.TrimSpace(r.Reason) == "" {
 		return andon.Errorf(andon.KindInvalid, "releasing a cord needs a reason").WithHint("add --reason and say why the line may run again")
-	}
-	if err := checkReason(r.Reason); err != nil {
-		return err
 	}
 	found, err := r.Cords(d.s)
 	for _, c := range found {

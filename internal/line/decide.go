@@ -30,7 +30,7 @@ func (s *State) Decide(c Command, now time.Time) ([]andon.Event, error) {
 		return nil, andon.Errorf(andon.KindInternal, "a command without a verb")
 	}
 	s.noticeClock(d.now)
-	if err := c.Do.decide(d); err != nil {
+	if err := d.do(c.Do); err != nil {
 		return nil, err
 	}
 	d.by = andon.ActorLine

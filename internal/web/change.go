@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	// maxForm bounds what a form of the pages sends, longestReason what it says.
-	maxForm       = 16 << 10
-	longestReason = 1000
+	// maxForm bounds what a form of the pages sends: also the longest reason, each of whose characters
+	// takes up to twelve bytes in it.
+	maxForm = 16 << 10
 	// changeTimeout bounds how long the line may take to do what a form asks for.
 	changeTimeout = 30 * time.Second
 )
@@ -157,6 +157,9 @@ type changePage struct {
 	Failure *andon.Error // why it is not done, or cannot be
 }
 
+// Longest returns how many characters a reason may have.
+func (changePage) Longest() int { return line.LongestReason }
+
 // handleVerbs serves the pages of all verbs.
 func (p *pages) handleVerbs(mux *http.ServeMux) {
 	for _, v := range verbs() {
@@ -169,7 +172,13 @@ func (p *pages) handleVerbs(mux *http.ServeMux) {
 
 func (p *pages) asked(r *http.Request, values url.Values) ask {
 	who, _ := auth.From(r.Context()) // the guard lets nobody through who is not signed in
-	return ask{by: who.Actor(), now: p.Engine.Now(), path: r.PathValue, value: values.Get, reason: strings.TrimSpace(values.Get("reason"))}
+	return ask{by: who.Actor(), now: p.Engine.Now(), path: r.PathValue, value: values.Get, reason: reasonIn(values)}
+}
+
+// reasonIn returns the words of a form. Browsers count the end of a line as one character of a field,
+// and send two.
+func reasonIn(values url.Values) string {
+	return strings.TrimSpace(strings.ReplaceAll(values.Get("reason"), "\r\n", "\n"))
 }
 
 // showChange shows what a verb would do as things are; failed says why it was not done just now.
@@ -243,8 +252,6 @@ func (p *pages) carryOut(ctx context.Context, v verb, a ask, shown string) (wher
 				WithHint("What follows is as things are now: look at it, and confirm it again.")
 		case done.Reason.Must() && a.reason == "":
 			return nil, andon.Errorf(andon.KindInvalid, "A reason is missing.").WithHint("Say why: it is kept in the audit.")
-		case len(a.reason) > longestReason:
-			return nil, andon.Errorf(andon.KindInvalid, "The reason is longer than %d bytes.", longestReason)
 		}
 		return done.does, nil
 	}))

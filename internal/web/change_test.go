@@ -138,7 +138,7 @@ func TestChangeForms_AreTakenFromOurOwnPagesAlone(t *testing.T) {
 	if answer, _ := s.do(http.MethodPost, rollbackPage, reason, "Sec-Fetch-Site", "same-origin"); answer.StatusCode != http.StatusConflict {
 		t.Errorf("without having seen what it does: %s", answer.Status)
 	}
-	for name, text := range map[string]string{"no reason": "  ", "a long one": strings.Repeat("x", 2000)} {
+	for name, text := range map[string]string{"no reason": "  ", "a long one": strings.Repeat("ü", line.LongestReason+1)} {
 		answer, body := s.confirm(rollbackPage, text)
 		if answer.StatusCode != http.StatusBadRequest || !strings.Contains(body, "eason ") || !strings.Contains(body, "The plan") {
 			t.Errorf("with %s: %s\n%s", name, answer.Status, body)
@@ -148,7 +148,8 @@ func TestChangeForms_AreTakenFromOurOwnPagesAlone(t *testing.T) {
 	if s.live() != 2 {
 		t.Error("something was rolled back")
 	}
-	if answer, body := s.do(http.MethodPost, rollbackPage, s.form(rollbackPage, "because"), "Origin", s.server.URL); answer.StatusCode != http.StatusSeeOther {
+	longest := strings.Repeat("ü\r\n", line.LongestReason/2) // as browsers send it
+	if answer, body := s.do(http.MethodPost, rollbackPage, s.form(rollbackPage, longest), "Origin", s.server.URL); answer.StatusCode != http.StatusSeeOther {
 		t.Errorf("an older browser, from our page: %s\n%s", answer.Status, body)
 	}
 }
