@@ -177,8 +177,8 @@ func (g groups) Admit(id andon.InstanceID, pid int, limits andon.Limits) (*Cell,
 		return nil, err
 	}
 	cell, err := g.build(id)
-	for range 3 {
-		if !errors.Is(err, os.ErrNotExist) {
+	for range buildTries {
+		if !removed(err) {
 			break
 		}
 		cell, err = g.build(id) // the last other copy has gone meanwhile, and the plant's groups with it
@@ -196,6 +196,14 @@ func (g groups) Admit(id andon.InstanceID, pid int, limits andon.Limits) (*Cell,
 		}
 	}
 	return cell, nil
+}
+
+// buildTries bounds how often the groups for a copy are made again that were removed meanwhile.
+const buildTries = 10
+
+// removed reports whether a group was removed before it was used, or while it was.
+func removed(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENODEV)
 }
 
 // Find implements Warden.
