@@ -61,9 +61,8 @@ func (d *Driver) end(ctx context.Context, s *supervised, grace time.Duration) er
 			return err
 		}
 	}
-	cell.Kill()
 	defer cell.Remove()
-	if left := killAll(session, d.mark(s.id)); left > 0 {
+	if left := max(cell.Kill(), killAll(session, d.mark(s.id))); left > 0 {
 		return andon.Errorf(andon.KindUnavailable, "%d processes of copy %s do not end", left, s.id)
 	}
 	return nil

@@ -131,17 +131,22 @@ func (p *proc) release() { p.handle.Close() }
 // close frees the handle.
 func (p *proc) close() { p.handle.Close() }
 
-// killRounds bounds how often killAll looks again for processes that it has killed: they may
-// have made others meanwhile, and take a moment to go.
-const killRounds = 200
+// killTime bounds how long killAll looks again for processes that it has killed: they may have
+// made others meanwhile, and on a busy host each of them needs its turn to go.
+const killTime = 10 * time.Second
 
 // killAll kills every process of a session (0: of none), and every process that has the mark
 // in its environment, until there is none. It returns how many are left all the same.
-func killAll(session int, mark string) int {
-	left := 0
-	for round := range killRounds {
+func killAll(session int, mark string) (left int) {
+	killed := make(map[int]string) // when they started; their environment goes before their sockets do
+	end := time.Now().Add(killTime)
+	for round := 0; ; round++ {
 		left = 0
 		eachProcess(func(pid int) {
+			if start, was := killed[pid]; was && lives(pid, start) {
+				left++
+				return
+			}
 			if !belongs(pid, session, mark) {
 				return
 			}
@@ -151,16 +156,23 @@ func killAll(session int, mark string) int {
 				return
 			}
 			defer func() { _ = unix.Close(fd) }()
-			if belongs(pid, session, mark) { // still the same one, now that the handle holds it
+			// Still the same one, now that the handle holds it?
+			if st, err := readStat(pid); err == nil && belongs(pid, session, mark) {
 				_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+				killed[pid] = st.start
 			}
 		})
-		if left == 0 {
-			return 0
+		if left == 0 || time.Now().After(end) {
+			return left
 		}
 		time.Sleep(time.Duration(min(round, 20)) * time.Millisecond)
 	}
-	return left
+}
+
+// lives reports whether the process of that number that began at that time is not dead yet.
+func lives(pid int, start string) bool {
+	st, err := readStat(pid)
+	return err == nil && !st.dead && st.start == start
 }
 
 // sessionLives reports whether any process of the session runs.

@@ -36,25 +36,27 @@ func (c *Cell) Memory() Memory {
 	return Memory{Kills: control.value("oom_kill"), AtLimit: most > limit-atLimitMargin, Unknown: control == ""}
 }
 
-// killRounds bounds how often Kill looks again for processes that it has killed: they take a
-// moment to go.
-const killRounds = 100
+// killTime bounds how long Kill waits for processes that it has killed to be gone: on a busy
+// host, each of them needs its turn for that.
+const killTime = 10 * time.Second
 
 // Kill kills every process in the cell, also those that have left their session and forgot
-// their environment. First it takes from them the right to make others.
-func (c *Cell) Kill() {
+// their environment. First it takes from them the right to make others. It returns how many are
+// left all the same.
+func (c *Cell) Kill() (left int) {
 	if c == nil {
-		return
+		return 0
 	}
 	dir := c.dirs[processes]
 	if dir == "" {
 		dir = c.dirs[memory]
 	}
 	_ = write(dir, "pids.max", "0")
-	for round := range killRounds {
+	end := time.Now().Add(killTime)
+	for round := 0; ; round++ {
 		pids := strings.Fields(string(read(filepath.Join(dir, "cgroup.procs"))))
-		if len(pids) == 0 {
-			return
+		if len(pids) == 0 || time.Now().After(end) {
+			return len(pids)
 		}
 		for _, s := range pids {
 			if pid, err := strconv.Atoi(s); err == nil {

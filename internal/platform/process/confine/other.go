@@ -14,7 +14,7 @@ type Cell struct{}
 func (c *Cell) Memory() Memory { return Memory{} }
 
 // Kill does nothing.
-func (c *Cell) Kill() {}
+func (c *Cell) Kill() int { return 0 }
 
 // Remove does nothing.
 func (c *Cell) Remove() {}
