@@ -133,19 +133,20 @@ func (g *group) end() {
 	_ = g.leader.Wait()
 	gone(dying, func() bool { return !groupRuns(g.identity.PID, 0) })
 	after := 0
-	if time.Since(g.started) < wrapTime {
+	if newestProcess() > g.identity.PID && time.Since(g.started) < wrapTime {
 		after = g.identity.PID
 	}
 	killStrays(g.workspace, after)
 }
 
-// wrapTime is how long the numbers of processes surely do not begin again: so long, what is
-// younger than a process has a greater number.
+// wrapTime is how long the numbers of processes surely are not all given once: so long, what is
+// younger than a process has a greater number, unless they have begun again at the lowest since.
 const wrapTime = 3 * time.Second
 
-// dying is how long killed processes get to be gone. One that hangs in the kernel, on a dead
-// network file system say, is left behind then; it cannot run any more.
-const dying = 2 * time.Second
+// dying is how long killed processes get to be gone: on a busy host, each of them needs its turn
+// for that. One that hangs in the kernel, on a dead network file system say, is left behind then; it
+// cannot run any more.
+const dying = 10 * time.Second
 
 // gone waits until a condition holds, for a time at most. Nobody tells us when a process ends that
 // is not our child.

@@ -53,7 +53,7 @@ func groupRuns(pgid, except int) bool {
 			continue
 		}
 		stat, err := statOf(pid)
-		if err == nil && stat[statGroup] == strconv.Itoa(pgid) && stat[statState] != "Z" && stat[statState] != "X" {
+		if err == nil && stat[statGroup] == strconv.Itoa(pgid) && !dead(stat) {
 			return true
 		}
 	}
@@ -82,9 +82,37 @@ func killStrays(workspace string, after int) {
 			return
 		}
 		for _, id := range found {
-			gone(dying, func() bool { return !hasVariable(id.PID, want) }) // a dead one has no environment
+			gone(dying, func() bool { return !id.runs() })
 		}
 	}
+}
+
+// runs reports whether the process is there and not dead. One that was killed loses its environment
+// first, and keeps its files and sockets until its turn has come.
+func (i identity) runs() bool {
+	stat, err := statOf(i.PID)
+	return err == nil && stat[statStart] == i.Start && !dead(stat)
+}
+
+// dead reports whether what is known of a process (statOf) is that it has ended.
+func dead(stat []string) bool { return stat[statState] == "Z" || stat[statState] == "X" }
+
+// newestProcess returns the number that was given last, 0 if the system does not tell: of the five
+// words of /proc/loadavg (proc(5)), the last.
+func newestProcess() int {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0
+	}
+	words := strings.Fields(string(text))
+	if len(words) != 5 {
+		return 0
+	}
+	pid, err := strconv.Atoi(words[4])
+	if err != nil {
+		return 0
+	}
+	return pid
 }
 
 // hasVariable reports whether NAME=VALUE between zero bytes is in the environment of a process.
