@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -56,6 +57,9 @@ func (o *output) copy(log io.Writer) {
 	var deadline time.Time // once all processes are dead
 	for late := 0; late < maxLastOutput; {
 		n, err := o.read.Read(buffer)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			n = held(o.read, buffer) // the host may have stood still since
+		}
 		began := time.Now()
 		if n > 0 && written < maxOutput {
 			if _, failed := lines.Write(buffer[:n]); failed != nil {
@@ -78,6 +82,17 @@ func (o *output) copy(log io.Writer) {
 			_ = o.read.SetReadDeadline(deadline)
 		}
 	}
+}
+
+// held reads what a pipe holds at this moment, as much as fits into the buffer, also when the time
+// to read is over.
+func held(pipe *os.File, buffer []byte) (n int) {
+	conn, err := pipe.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = conn.Control(func(fd uintptr) { n, _ = syscall.Read(int(fd), buffer) }) // -1: nothing
+	return max(n, 0)
 }
 
 // lineStart is written before a line of Andon's own. In the log it becomes a line break, unless a
