@@ -20,6 +20,9 @@ import (
 	"github.com/andon-cd/andon/internal/artifact"
 )
 
+// patience is how long a test waits for what must happen, also on a machine that is busy.
+const patience = 2 * time.Minute
+
 // A bed is a runner with a repository to run jobs from.
 type bed struct {
 	t      testing.TB
@@ -98,7 +101,7 @@ func git(t testing.TB, dir string, args ...string) string {
 func (b *bed) job(scripts ...string) andon.Lease {
 	task := andon.Task{
 		ID: "shop.7.commit.build.1", Kind: andon.TaskJob, Stage: andon.CommitStageName, Job: "build",
-		Version: andon.VersionRef{Service: "shop", Number: 7}, Commit: b.commit, Timeout: time.Minute,
+		Version: andon.VersionRef{Service: "shop", Number: 7}, Commit: b.commit, Timeout: 2 * patience,
 	}
 	for _, script := range scripts {
 		task.Steps = append(task.Steps, andon.Step{Run: script})
@@ -123,6 +126,21 @@ func (b *bed) leftNothing() {
 		entries, err := os.ReadDir(filepath.Join(b.dir, dir))
 		if err != nil || len(entries) > 0 {
 			b.t.Errorf("%s holds %v after the task (%v)", dir, entries, err)
+		}
+	}
+}
+
+// outOfTime runs a job that is to be out of time once its shell has written a word with a number,
+// with as much time as the shell needs for that on this machine.
+func (b *bed) outOfTime(word string, job func(timeout time.Duration) andon.Lease) (result andon.TaskResult, pid int) {
+	b.t.Helper()
+	for timeout := 200 * time.Millisecond; ; timeout *= 4 {
+		result, log := b.run(job(timeout))
+		if result.Outcome != andon.TimedOut {
+			b.t.Fatalf("within %v, it ends with %+v\n%s", timeout, result, log)
+		}
+		if strings.Contains(log, "\n"+word+"=") || timeout > patience {
+			return result, after(b.t, log, word)
 		}
 	}
 }
@@ -163,7 +181,7 @@ func (l *log) String() string {
 // await returns the log once it has a text.
 func (l *log) await(t testing.TB, text string) string {
 	t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(patience)
 	for {
 		if s := l.String(); strings.Contains(s, text) {
 			return s
@@ -188,7 +206,7 @@ func after(t testing.TB, log, word string) int {
 	return n
 }
 
-// runs reports whether a process exists and is not a zombie.
+// runs reports whether a process exists and is not dead.
 func runs(pid int) bool {
 	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 		return false
@@ -198,7 +216,7 @@ func runs(pid int) bool {
 		return false
 	}
 	_, state, _ := strings.Cut(string(stat), ") ")
-	return !strings.HasPrefix(state, "Z")
+	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
 }
 
 // endsSoon waits until a process is gone.
@@ -206,7 +224,7 @@ func endsSoon(t testing.TB, pid int) {
 	t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(5 * time.Second); runs(pid); <-tick.C {
+	for end := time.Now().Add(patience); runs(pid); <-tick.C {
 		if time.Now().After(end) {
 			t.Fatalf("process %d still runs", pid)
 		}

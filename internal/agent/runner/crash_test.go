@@ -168,7 +168,7 @@ func (b *bed) awaitRecord(name string) {
 	b.t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(10 * time.Second); ; <-tick.C {
+	for end := time.Now().Add(patience); ; <-tick.C {
 		if _, err := os.Stat(filepath.Join(b.dir, "running", name)); err == nil {
 			return
 		}

@@ -120,17 +120,19 @@ func TestJob_BeginsEachStepOnALineOfItsOwn(t *testing.T) {
 func TestJob_TimesOutAndLeavesNoProcess(t *testing.T) {
 	b := newBed(t, nil)
 	for _, what := range []string{"step", "job"} {
-		lease := b.job("echo child=$$; sleep 300")
-		if what == "step" {
-			lease.Task.Steps[0].Timeout = time.Second // for the shell to begin, on a busy machine
-		} else {
-			lease.Task.Timeout = 2 * time.Second
-		}
-		result, log := b.run(lease)
-		if result.Outcome != andon.TimedOut || !strings.Contains(result.Reason, "ran longer than") || result.Steps[0].Outcome != andon.TimedOut {
+		result, pid := b.outOfTime("child", func(timeout time.Duration) andon.Lease {
+			lease := b.job("echo child=$$; sleep 300")
+			if what == "step" {
+				lease.Task.Steps[0].Timeout = timeout
+			} else {
+				lease.Task.Timeout = timeout
+			}
+			return lease
+		})
+		if !strings.Contains(result.Reason, "ran longer than") || len(result.Steps) != 1 || result.Steps[0].Outcome != andon.TimedOut {
 			t.Errorf("%s timeout: %+v", what, result)
 		}
-		if pid := after(t, log, "child"); runs(pid) {
+		if runs(pid) {
 			t.Errorf("%s timeout: process %d still runs", what, pid)
 		}
 	}
@@ -160,11 +162,13 @@ func TestJob_IsCancelledWithItsChildren(t *testing.T) {
 func TestJob_IsKilledWhenItIgnoresTheFirstSignal(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, nil)
-	lease := b.job("trap '' TERM; echo child=$$; while :; do sleep 1; done")
-	lease.Task.Steps[0].Timeout = 100 * time.Millisecond
-	result, log := b.run(lease)
-	if result.Outcome != andon.TimedOut || runs(after(t, log, "child")) {
-		t.Errorf("result %+v\n%s", result, log)
+	result, pid := b.outOfTime("child", func(timeout time.Duration) andon.Lease {
+		lease := b.job("trap '' TERM; echo child=$$; while :; do sleep 1; done")
+		lease.Task.Steps[0].Timeout = timeout
+		return lease
+	})
+	if runs(pid) {
+		t.Errorf("process %d still runs: %+v", pid, result)
 	}
 }
 

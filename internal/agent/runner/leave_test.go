@@ -12,11 +12,13 @@ import (
 
 func TestJob_TimesOutAStepThatLeftItsGroup(t *testing.T) {
 	b := newBed(t, nil)
-	lease := b.job("echo; echo escaped=$$; exec setsid sleep 300")
-	lease.Task.Steps[0].Timeout = 200 * time.Millisecond
-	result, log := b.run(lease)
-	if result.Outcome != andon.TimedOut || runs(after(t, log, "escaped")) {
-		t.Errorf("result %+v\n%s", result, log)
+	result, pid := b.outOfTime("escaped", func(timeout time.Duration) andon.Lease {
+		lease := b.job("echo; echo escaped=$$; exec setsid sleep 300")
+		lease.Task.Steps[0].Timeout = timeout
+		return lease
+	})
+	if runs(pid) {
+		t.Errorf("process %d still runs: %+v", pid, result)
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -74,26 +76,54 @@ func TestSmoke_ComparesWhatTheCopyAnswers(t *testing.T) {
 
 func TestSmoke_WaitsALittleForACopyThatDoesNotListenYet(t *testing.T) {
 	b := newBed(t, nil)
-	reserved, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := reserved.Addr().String()
-	reserved.Close()
+	address, listen := reserve(t)
 	result, _ := b.smoke("http://"+address, check("/", 200, ""))
 	if result.Outcome != andon.Failed || !strings.Contains(result.Reason, "connection refused") {
 		t.Errorf("result %+v", result)
 	}
+	server := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: patience}
+	defer server.Close()
 	timer := time.AfterFunc(100*time.Millisecond, func() {
-		if late, err := net.Listen("tcp", address); err == nil {
-			server := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: time.Second}
-			t.Cleanup(func() { server.Close() })
-			_ = server.Serve(late)
+		late, err := listen()
+		if err != nil {
+			t.Error(err)
+			return
 		}
+		_ = server.Serve(late) // until it is closed
 	})
 	defer timer.Stop()
 	if result, log := b.smoke("http://"+address, check("/", 404, "")); result.Outcome != andon.Succeeded {
 		t.Errorf("result %+v\n%s", result, log)
+	}
+}
+
+// reserve takes an address on which nobody listens, and which nobody else is given, until listen
+// is called.
+func reserve(t *testing.T) (address string, listen func() (net.Listener, error)) {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	syscall.CloseOnExec(fd)
+	socket := os.NewFile(uintptr(fd), "socket")
+	t.Cleanup(func() { socket.Close() })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, ok := at.(*syscall.SockaddrInet4)
+	if !ok {
+		t.Fatalf("the socket is at %v", at)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", port.Port), func() (net.Listener, error) {
+		if err := syscall.Listen(fd, syscall.SOMAXCONN); err != nil {
+			return nil, err
+		}
+		return net.FileListener(socket)
 	}
 }
 
