@@ -32,7 +32,8 @@ func TestArea_CopyThatFillsItsDirectoriesIsEnded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := roomy(t)
-			fill := script(`sleep 1.5; i=0; while [ $i -lt 40 ]; do i=$((i+1)); head -c 1000000 /dev/zero >` + dir + `/junk-$i; done; exec sleep 1000`)
+			// What it had written when it was first looked at does not count: it writes for longer.
+			fill := script(`i=0; while [ $i -lt 200 ]; do i=$((i+1)); head -c 1000000 /dev/zero >` + dir + `/junk-$i; sleep 0.2; done; exec sleep 1000`)
 			if _, err := d.Start(t.Context(), platformtest.Spec("greedy", fill)); err != nil {
 				t.Fatal(err)
 			}
@@ -85,14 +86,16 @@ func TestArea_OfANearlyFullDiskGoesWhoWroteLast(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if _, err := d.Start(t.Context(), platformtest.Spec("quiet", script(`head -c 20000000 /dev/zero >"$TMPDIR/data"; echo up; exec sleep 1000`))); err != nil {
+	if _, err := d.Start(t.Context(), platformtest.Spec("quiet", script(`head -c 5000000 /dev/zero >"$TMPDIR/data"; exec sleep 1000`))); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "it has written", func() bool {
 		info, err := os.Stat(d.home("quiet") + "/tmp/data")
-		return err == nil && info.Size() == 20000000
+		return err == nil && info.Size() == 5000000
 	})
-	if _, err := d.Start(t.Context(), platformtest.Spec("greedy", script(`while :; do head -c 2000000 /dev/zero >>"$TMPDIR/junk"; sleep 0.05; done`))); err != nil {
+	// It fills the disk slowly enough that somebody looks meanwhile: of what it had written when it
+	// was first looked at, nobody knows that it was of late.
+	if _, err := d.Start(t.Context(), platformtest.Spec("greedy", script(`while :; do head -c 2000000 /dev/zero >>"$TMPDIR/junk"; sleep 0.2; done`))); err != nil {
 		t.Fatal(err)
 	}
 	if got := exitOf(t, d, "greedy"); !strings.HasPrefix(got, "killed: the disk is nearly full, and it wrote the most of late (") {

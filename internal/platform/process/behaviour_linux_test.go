@@ -79,7 +79,7 @@ func TestEnd_KillsChildrenThatLeftTheGroup(t *testing.T) {
 func TestEnd_LetsChildrenFinishWithinGrace(t *testing.T) {
 	d, artifact := begin(t, script(`sh -c 'trap "sleep 0.2; touch done; exit" TERM; echo up; while :; do sleep 0.05; done' & wait`))
 	eventually(t, "the child runs", func() bool { return strings.Contains(logOf(t, d), "up") })
-	if err := d.End(t.Context(), "a", 10*time.Second); err != nil {
+	if err := d.End(t.Context(), "a", patience); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(artifact, "done")); err != nil {
@@ -91,7 +91,7 @@ func TestExit_TakesWhatTheCopyLeftBehindWithIt(t *testing.T) {
 	d, _ := begin(t, script(`sleep 1000 & sleep 1000 & exit 7`))
 	select {
 	case <-d.Exits():
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("no exit was delivered")
 	}
 	if left := markedBy(d); len(left) > 0 {

@@ -1,9 +1,11 @@
 package process
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -42,21 +44,27 @@ func startUntilKilled(dir, step string) {
 			select {}
 		}
 	}
-	fmt.Println("begun")
 	for i := range 500 {
 		id := andon.InstanceID(fmt.Sprintf("copy-%d", i))
 		if _, err := d.Start(context.Background(), platformtest.Spec(id, script(`touch "ran-$$"; exec sleep 1000`))); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
+		if i == 0 {
+			fmt.Println("begun")
+		}
 	}
+	_, _ = io.Copy(io.Discard, os.Stdin) // at the latest until who is to kill it has ended itself
 }
 
-// crash runs an agent that dies at a step of its first launch, or after a time.
+// crash runs an agent that dies at a step of its first launch, or a time after that.
 func crash(t *testing.T, dir, step string, after time.Duration) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "PROCESS_TEST_CRASH_DIR="+dir, "PROCESS_TEST_CRASH_STEP="+step)
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -64,10 +72,10 @@ func crash(t *testing.T, dir, step string, after time.Duration) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := out.Read(make([]byte, 16)); err != nil {
-		t.Fatal(err)
-	}
 	if after > 0 {
+		if said, err := bufio.NewReader(out).ReadString('\n'); said != "begun\n" {
+			t.Fatalf("the agent said %q, %v", said, err)
+		}
 		timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
 		defer timer.Stop()
 	}
@@ -183,7 +191,7 @@ func TestCrash_ExitOfAnotherProcessesChildIsNoticed(t *testing.T) {
 	if err := syscall.Kill(rec.Process.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	for id, overdue := andon.InstanceID(""), time.After(10*time.Second); id != list[0].ID; {
+	for id, overdue := andon.InstanceID(""), time.After(patience); id != list[0].ID; {
 		select {
 		case id = <-d.Exits(): // or of one whose launch was cut off, which exits by itself
 		case <-overdue:
@@ -210,9 +218,9 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); <-tick.C {
+	for deadline := time.Now().Add(patience); !holds(); <-tick.C {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within ten seconds: %s", what)
+			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
 }

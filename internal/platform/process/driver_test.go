@@ -48,10 +48,13 @@ func config(dir, artifact string) Config {
 
 func script(text string) []string { return []string{"sh", "-c", text} }
 
+// patience is how long a test waits for what must happen, also on a machine that is busy.
+const patience = 3 * time.Minute
+
 // exitOf waits until a copy has ended by itself, and returns how.
 func exitOf(t *testing.T, d *Driver, id andon.InstanceID) string {
 	t.Helper()
-	for overdue := time.After(20 * time.Second); ; {
+	for overdue := time.After(patience); ; {
 		select {
 		case ended := <-d.Exits():
 			if ended != id {

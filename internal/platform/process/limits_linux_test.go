@@ -92,7 +92,7 @@ func TestLimits_CopyThatForksWithoutEndStaysWithinItsNumberAndCanBeEnded(t *test
 	if got := strings.TrimSpace(groupFile(t, cell, "pids", "pids.max")); got != "40" {
 		t.Errorf("its limit is %s", got)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := d.End(ctx, "a", 0); err != nil {
 		t.Fatal(err)
@@ -114,7 +114,7 @@ func forkUntilKilled() {
 
 func TestLimits_ProcessorTimeIsBounded(t *testing.T) {
 	d := testDriver(t)
-	bounded(t, d, "a", andon.Limits{CPU: 100}, script("while :; do :; done"))
+	bounded(t, d, "a", andon.Limits{CPU: 50}, script("while :; do :; done"))
 	cell := d.copies["a"].cell
 	eventually(t, "it is made to wait", func() bool {
 		for line := range strings.Lines(groupFile(t, cell, "cpu", "cpu.stat")) {

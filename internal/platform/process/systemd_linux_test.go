@@ -27,10 +27,10 @@ func TestSystemd_KeepsContractAndLimits(t *testing.T) {
 	}
 	t.Parallel()
 	dir := t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "testdata/systemd.sh", dir, "/usr/bin/env", "PROCESS_TEST_IN_SYSTEMD=1", "TMPDIR="+dir, "HOME="+dir,
-		os.Args[0], "-test.v", "-test.timeout=50s", "-test.run=^(TestProcess_|TestLimits_|TestExit_|TestEnd_|TestStart_|TestCrash_BeforeTheRecord|TestWarden_|TestUnit_StartsTheAgentAgain)")
+		os.Args[0], "-test.v", "-test.timeout=9m", "-test.run=^(TestProcess_|TestLimits_|TestExit_|TestEnd_|TestStart_|TestCrash_BeforeTheRecord|TestWarden_|TestUnit_StartsTheAgentAgain)")
 	// With the process that holds the namespaces, everything in them ends.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -68,7 +68,7 @@ case "$1" in
 		mkdir "$g"
 		sh -c 'echo $PPID >"$1/cgroup.procs"' sh "$g"
 	done
-	timeout --foreground -s KILL 70 unshare --pid --mount --cgroup --uts --ipc --fork --kill-child "$0" --inside "$dir" || true
+	timeout --foreground -s KILL 595 unshare --pid --mount --cgroup --uts --ipc --fork --kill-child "$0" --inside "$dir" || true
 	for g in $groups; do # this process has to leave first
 		sh -c 'echo $PPID >"$1/cgroup.procs"' sh "${g%/*}"
 		find "$g" -depth -type d -exec rmdir {} \; || true
