@@ -78,12 +78,17 @@ func TestCopy_LogHasEveryByteOfBothOutputs(t *testing.T) {
 		if err := d.End(t.Context(), "a", patience); err != nil {
 			t.Fatal(err)
 		}
-		said, want := logOf(t, d, "a"), make([]string, lines)
+		want := make([]string, lines)
 		for i := range want {
 			want[i] = fmt.Sprintf("line %d \xff\x00 %s\n", i, strings.Repeat("x", width))
 		}
+		whole, said := strings.Join(want, ""), ""
+		until(t, "the log is as long as what was written", func() bool { // for which End waits a while only
+			said = logOf(t, d, "a")
+			return len(said) >= len(whole)
+		})
 		if e == plant.podman { // which may end a line where it cut what it read
-			if had, all := eachByte(said), eachByte(strings.Join(want, "")); had != all {
+			if had, all := eachByte(said), eachByte(whole); had != all {
 				t.Errorf("the log has, of each byte, %v; want %v", had, all)
 			}
 			return
@@ -94,8 +99,8 @@ func TestCopy_LogHasEveryByteOfBothOutputs(t *testing.T) {
 				t.Fatalf("line %d is there %d times", i, strings.Count(said, line))
 			}
 		}
-		if all := len(strings.Join(want, "")); len(said) != all {
-			t.Errorf("the log has %d bytes, want %d", len(said), all)
+		if len(said) != len(whole) {
+			t.Errorf("the log has %d bytes, want %d", len(said), len(whole))
 		}
 	})
 }

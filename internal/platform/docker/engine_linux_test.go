@@ -233,8 +233,8 @@ func clear(t *testing.T, d *docker.Driver) {
 	}
 }
 
-// patience is how long a test waits for what must happen.
-const patience = 30 * time.Second
+// patience is how long a test waits for what must happen, also on a machine that is busy.
+const patience = 3 * time.Minute
 
 func start(t *testing.T, d *docker.Driver, spec platform.Spec) platform.Instance {
 	t.Helper()

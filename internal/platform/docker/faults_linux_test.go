@@ -186,7 +186,7 @@ func TestFault_ContainerThatCannotBeRemovedHoldsNothingUp(t *testing.T) {
 	if found := find(t, d, "stuck"); !found.Running || !found.Started.Equal(inst.Started) {
 		t.Errorf("the next driver lists %+v, want the running copy %+v", found, inst)
 	}
-	onlyContainer(t, plant.engine, "stuck")
+	until(t, "the old container has gone", func() bool { return len(containersOf(t, plant.engine, "stuck")) == 1 })
 }
 
 // A layered is a container with where its files are.
@@ -198,14 +198,20 @@ type layered struct {
 // onlyContainer returns the container of a copy, of which there must be one.
 func onlyContainer(t *testing.T, e *dockertest.Engine, id andon.InstanceID) layered {
 	t.Helper()
-	var all []layered
-	ask(t, e, "/containers/json?all=true&filters="+url.QueryEscape(`{"label":["andon.instance=`+string(id)+`"]}`), &all)
+	all := containersOf(t, e, id)
 	if len(all) != 1 {
 		t.Fatalf("the containers of %s are %+v; want one", id, all)
 	}
 	var one layered
 	ask(t, e, "/containers/"+all[0].ID+"/json", &one)
 	return one
+}
+
+// containersOf returns all containers of a copy, without where their files are.
+func containersOf(t *testing.T, e *dockertest.Engine, id andon.InstanceID) (all []layered) {
+	t.Helper()
+	ask(t, e, "/containers/json?all=true&filters="+url.QueryEscape(`{"label":["andon.instance=`+string(id)+`"]}`), &all)
+	return all
 }
 
 // ask asks an Engine itself.

@@ -29,11 +29,11 @@ type Host struct {
 	Prints   func(text string) []string // prints the text and runs until it is asked to end
 }
 
-// patience is how long the suite waits for what must happen.
-const patience = 20 * time.Second
+// patience is how long the suite waits for what must happen, also on a machine that is busy.
+const patience = 3 * time.Minute
 
 // grace is what a copy that ends when it is asked never needs.
-const grace = 10 * time.Second
+const grace = 3 * time.Minute
 
 // Run runs the suite.
 func Run(t *testing.T, host func(t *testing.T) Host) {

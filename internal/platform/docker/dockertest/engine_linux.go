@@ -24,8 +24,8 @@ import (
 // starting bounds how long an Engine may take to answer, stopping how long to end its containers
 // and itself.
 const (
-	starting = time.Minute
-	stopping = 30 * time.Second
+	starting = 3 * time.Minute
+	stopping = 3 * time.Minute
 )
 
 // An Engine is a dockerd, or Podman's service. Its methods are called by one goroutine at a time.
