@@ -235,7 +235,7 @@ func (s *server) state() traffic.State {
 	defer s.mu.Unlock()
 	var state traffic.State
 	for p, r := range s.table.Load().places.all {
-		rs := traffic.RouteState{Place: p, Generation: r.spec.Generation, InFlight: map[andon.InstanceID]int64{}, Ledgers: s.ledgers.of(p), Groups: s.ledgers.groupsOf(p)}
+		rs := traffic.RouteState{Place: p, Generation: r.spec.Generation, InFlight: map[andon.InstanceID]int64{}}
 		for _, c := range r.targets {
 			rs.Targets = append(rs.Targets, c.instance)
 		}
@@ -244,6 +244,8 @@ func (s *server) state() traffic.State {
 				rs.InFlight[t.instance] = n
 			}
 		}
+		// Read last: what is not in flight any more was counted before.
+		rs.Ledgers, rs.Groups = s.ledgers.of(p), s.ledgers.groupsOf(p)
 		if l := s.own[p]; l != nil {
 			rs.Address = "127.0.0.1:" + strconv.Itoa(portOf(l))
 		}

@@ -210,16 +210,14 @@ func (d *Driver) State(ctx context.Context) (traffic.State, error) {
 	d.unlock()
 	ctx, cancel := context.WithTimeout(ctx, traffic.ApplyTimeout)
 	defer cancel()
-	var state traffic.State
+	var old, state traffic.State
+	if previous != nil { // asked first: what is not in flight any more is counted when the other is asked
+		asked, cancel := context.WithTimeout(ctx, traffic.ApplyTimeout/2)
+		_, _ = previous.call(asked, callState, struct{}{}, &old) // or it has ended, and so has what it had in flight
+		cancel()
+	}
 	if _, err := now.call(ctx, callState, struct{}{}, &state); err != nil {
 		return traffic.State{}, err
-	}
-	if previous == nil {
-		return state, nil
-	}
-	var old traffic.State
-	if _, err := previous.call(ctx, callState, struct{}{}, &old); err != nil {
-		return state, nil // it has ended, and so has what it had in flight
 	}
 	for _, r := range old.Routes {
 		i := slices.IndexFunc(state.Routes, func(s traffic.RouteState) bool { return s.Place == r.Place })

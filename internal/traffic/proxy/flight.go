@@ -114,17 +114,22 @@ func (f *flight) count(o outcome) {
 
 // leave takes the flight off its target, if it is on one.
 func (f *flight) leave() {
-	if f.target == nil {
+	if f.target != nil {
+		f.target.end(f)
+	}
+}
+
+// drain counts the flight in the ledger of the switch that it outlived, if there was one. Its
+// target calls it, under its lock.
+func (f *flight) drain() {
+	if f.switched == nil {
 		return
 	}
-	f.target.end(f)
-	if f.switched != nil {
-		f.switched.drainedAfter((clock() - f.switchedAt).Milliseconds(), f.aborted() == cutOff)
-		if f.hijacked != nil {
-			f.switched.slot.moved.Add(1)
-		}
-		f.switched = nil
+	f.switched.drainedAfter((clock() - f.switchedAt).Milliseconds(), f.aborted() == cutOff)
+	if f.hijacked != nil {
+		f.switched.slot.moved.Add(1)
 	}
+	f.switched = nil
 }
 
 // progress says that the copy has good reason not to have answered yet: the request still comes.

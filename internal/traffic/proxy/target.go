@@ -61,6 +61,7 @@ func (t *target) end(f *flight) {
 		t.flights = f.next
 	}
 	f.next, f.previous, f.target = nil, nil, nil
+	f.drain() // before it is in flight no more: whoever sees that finds it counted
 	last := t.load.Add(-1) == 0 && !t.open
 	t.mu.Unlock()
 	if last {

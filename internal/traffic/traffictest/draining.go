@@ -53,12 +53,13 @@ func drainsWhatIsInFlight(t *testing.T, b *bench) {
 	case <-t.Context().Done():
 		t.Fatal("no signal when the last request ended")
 	}
-	b.eventually("the old copy is drained", func() bool { return b.state().InFlight[old.Instance] == 0 })
-	ledgers := b.state().Ledgers
-	if got := ledgers[1]; got.AtSwitch != 2 || got.Drained != 2 || got.CutOff != 0 {
-		t.Errorf("new ledger %+v, want both drained", got)
+	var drained traffic.RouteState
+	b.eventually("the old copy is drained", func() bool { drained = b.state(); return drained.InFlight[old.Instance] == 0 })
+	if got := drained.Ledgers[1]; got.AtSwitch != 2 || got.Drained != 2 || got.CutOff != 0 {
+		t.Errorf("when nothing is in flight any more, the new ledger is %+v, want both drained", got)
 	}
-	if got := ledgers[0]; got.Served != 2 || got.Requests() != 2 {
+	b.eventually("all are counted", func() bool { return b.total().Served == 3 })
+	if got := b.state().Ledgers[0]; got.Served != 2 || got.Requests() != 2 {
 		t.Errorf("old ledger %+v, want the two requests that began under it", got)
 	}
 	b.apply(route(3, []traffic.Target{fresh.Target}))
