@@ -167,10 +167,11 @@ const (
 	saveEvery  = time.Second            // how much an agent that is killed leaves to be read again
 	linesWait  = 250 * time.Millisecond // for the line of a request that has ended
 	linesPause = time.Millisecond
+	linesLost  = 5 * time.Second // without any line that is waited for: then they do not come any more
 )
 
-// readLocked reads HAProxy's counters, waits until the lines of what has ended are counted, and
-// frees the backends that nobody needs any more.
+// readLocked reads HAProxy's counters, waits a little for the lines of what has ended, and frees the
+// backends that nobody needs any more.
 func (d *Driver) readLocked(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -185,7 +186,7 @@ func (d *Driver) readLocked(ctx context.Context) error {
 			break
 		}
 		if !time.Now().Before(until) {
-			d.writeOff(behind)
+			d.writeOff(behind, time.Now())
 			break
 		}
 		pause := time.NewTimer(linesPause)
@@ -239,20 +240,29 @@ func (d *Driver) behind() (behind []*backend) {
 		ended := b.Began - b.InFlight
 		if !b.free() && (b.Counted < ended || b.Counted > ended && !d.table.current(b)) {
 			behind = append(behind, b)
+		} else {
+			b.late = time.Time{}
 		}
 	}
 	return behind
 }
 
 // writeOff counts as unknown the requests whose lines were lost: HAProxy's ring has turned over
-// before they were read. Where requests still come, the two figures are never read together, so
-// that waits.
-func (d *Driver) writeOff(behind []*backend) {
+// before they were read. On a busy machine they may only be late, and would then count twice, so
+// nothing counts as lost for a while. Where requests still come, the two figures are never read
+// together, so that waits.
+func (d *Driver) writeOff(behind []*backend, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, b := range behind {
 		lost := b.Began - b.InFlight - b.Counted
 		if d.table.current(b) || lost <= 0 {
+			continue
+		}
+		if b.late.IsZero() || b.Counted != b.lateAfter {
+			b.late, b.lateAfter = now, b.Counted
+		}
+		if now.Sub(b.late) < linesLost {
 			continue
 		}
 		known := min(lost, max(0, b.Streams-b.Ended-b.InFlight)) // counted when they began

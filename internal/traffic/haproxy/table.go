@@ -49,7 +49,9 @@ type backend struct {
 	Ended    int64         // upgraded connections and streams of which the line is counted
 	Moved    map[int]int64 // requests that a slot could not take, by its number, as last read
 
-	retired time.Time // when its route left it; in this driver's time
+	retired   time.Time // when its route left it; in this driver's time
+	late      time.Time // since when a line is missing, and none has come; zero: none is missing
+	lateAfter int64     // what was counted then
 }
 
 // A slot is one of a backend's servers.
@@ -83,7 +85,7 @@ func (b *backend) does(r traffic.Route) bool {
 
 // take gives the backend to a route.
 func (b *backend) take(r traffic.Route) {
-	b.Place, b.Ledger, b.Slots, b.Bounds, b.retired = r.Place, r.Ledger, nil, boundsOf(r), time.Time{}
+	b.Place, b.Ledger, b.Slots, b.Bounds, b.retired, b.late = r.Place, r.Ledger, nil, boundsOf(r), time.Time{}, time.Time{}
 	for _, t := range r.Targets {
 		b.Slots = append(b.Slots, slot{Target: t})
 	}

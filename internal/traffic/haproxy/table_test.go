@@ -148,8 +148,16 @@ func TestWriteOff_CountsLostLinesAsUnknown(t *testing.T) {
 	b := d.table.Backends[0]
 	b.take(route(func(*traffic.Route) {}))
 	d.table.open(shop, "shop.production.1")
-	b.Began, b.InFlight, b.Counted, b.Streams = 10, 2, 5, 1
-	d.writeOff(d.behind())
+	b.Began, b.InFlight, b.Counted, b.Streams = 10, 2, 4, 1
+	began := time.Unix(1, 0)
+	d.writeOff(d.behind(), began)
+	b.Counted++ // a line was only late
+	d.writeOff(d.behind(), began.Add(linesLost))
+	d.writeOff(d.behind(), began.Add(2*linesLost-1))
+	if got := d.table.ledger(shop, "shop.production.1"); got.Unknown != 0 || len(d.behind()) != 1 {
+		t.Errorf("%+v, behind %v, though the lines may only be late", got, d.behind())
+	}
+	d.writeOff(d.behind(), began.Add(2*linesLost))
 	if got := d.table.ledger(shop, "shop.production.1"); got.Unknown != 3 || len(d.behind()) != 0 {
 		t.Errorf("%+v, behind %v: want 8 ended less 5 counted as unknown", got, d.behind())
 	}
