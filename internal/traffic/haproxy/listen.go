@@ -41,8 +41,10 @@ func (d *Driver) listen(ctx context.Context) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	free, cancel := context.WithTimeout(ctx, portFree) // for all of them together
+	defer cancel()
 	for n, port := range d.table.Ports {
-		l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		l, err := listenSoon(free, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 		if err != nil && port != 0 {
 			d.config.Log.Warn("the address of a place's own listener had to change: its port is taken", "was", port)
 			l, err = net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
