@@ -22,7 +22,7 @@ func config(t *testing.T, dir string) haproxy.Config {
 		t.Skip("haproxy is not installed: scripts/setup installs it")
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := haproxy.Stop(ctx, dir); err != nil {
 			t.Errorf("stop HAProxy: %v", err)
@@ -54,7 +54,7 @@ func client(t *testing.T, address string) *http.Client {
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, address)
 		},
-		ExpectContinueTimeout: 5 * time.Second,
+		ExpectContinueTimeout: time.Minute,
 	}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}

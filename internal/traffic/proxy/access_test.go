@@ -60,7 +60,7 @@ func TestAccessLog_HasALineForEachRequestAndNoSecret(t *testing.T) {
 	st.route.Generation++
 	st.apply()
 	st.ask("GET /none HTTP/1.1\r\nHost: shop.localhost\r\n\r\n")
-	st.server.leave(context.Background(), 0, 100*time.Millisecond)
+	st.server.leave(context.Background(), 0, time.Minute)
 
 	lines, text := readAccess(t, st.server.access.path)
 	var got []string
@@ -103,7 +103,7 @@ func TestAccessLog_LosesNothingWhenTheProxyDrains(t *testing.T) {
 		})
 	}
 	load.Wait()
-	st.server.leave(context.Background(), 0, time.Second)
+	st.server.leave(context.Background(), 0, time.Minute)
 	if lines, _ := readAccess(t, st.server.access.path); len(lines) != clients*each {
 		t.Errorf("%d lines of %d requests", len(lines), clients*each)
 	}

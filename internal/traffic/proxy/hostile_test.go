@@ -69,7 +69,7 @@ func (st *stage) apply() {
 	}
 }
 
-// dial connects; every read and write has ten seconds in all.
+// dial connects; every read and write has a minute in all.
 func (st *stage) dial() *net.TCPConn {
 	st.Helper()
 	conn, err := net.Dial("tcp", st.address)
@@ -77,7 +77,7 @@ func (st *stage) dial() *net.TCPConn {
 		st.Fatal(err)
 	}
 	st.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	return conn.(*net.TCPConn)
 }
 
@@ -112,14 +112,14 @@ func (st *stage) ledger() andon.Ledger { return st.server.ledgers.of(testPlace)[
 
 func (st *stage) eventually(what string, condition func() bool) {
 	st.Helper()
-	ctx, cancel := context.WithTimeout(st.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(st.Context(), time.Minute)
 	defer cancel()
 	ticker := time.NewTicker(2 * time.Millisecond)
 	defer ticker.Stop()
 	for !condition() {
 		select {
 		case <-ctx.Done():
-			st.Fatalf("%s: not within 10 s; ledger %+v", what, st.ledger())
+			st.Fatalf("%s: not within a minute; ledger %+v", what, st.ledger())
 		case <-ticker.C:
 		}
 	}
@@ -374,7 +374,7 @@ func TestProxy_BoundsTheConnectionsOfOneClient(t *testing.T) {
 			return false // the proxy may reset a connection before it is seen to be there
 		}
 		defer conn.Close()
-		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
 		_, _ = io.WriteString(conn, get)
 		_, err = http.ReadResponse(bufio.NewReader(conn), nil)
 		return err == nil

@@ -36,7 +36,7 @@ func config(t *testing.T, dir string) proxy.Config {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := proxy.Stop(ctx, dir); err != nil {
 			t.Errorf("stop the proxy: %v", err)
@@ -68,7 +68,7 @@ func client(t *testing.T, address string) *http.Client {
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, address)
 		},
-		ExpectContinueTimeout: 5 * time.Second,
+		ExpectContinueTimeout: time.Minute,
 	}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"testing"
 	"time"
@@ -138,14 +139,14 @@ func (b *bench) total() andon.Ledger {
 // eventually waits until the condition holds, which has no event of its own.
 func (b *bench) eventually(what string, condition func() bool) {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(b.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
 	defer cancel()
 	ticker := time.NewTicker(2 * time.Millisecond)
 	defer ticker.Stop()
 	for !condition() {
 		select {
 		case <-ctx.Done():
-			b.Fatalf("%s: not within 10 s", what)
+			b.Fatalf("%s: not within a minute", what)
 		case <-ticker.C:
 		}
 	}
@@ -180,4 +181,20 @@ func (b *bench) fetch(r *http.Request) (int, string, error) {
 		return answer.StatusCode, string(body), fmt.Errorf("body: %w", err)
 	}
 	return answer.StatusCode, string(body), nil
+}
+
+// SameAddress reports whether a driver listens where it did before, though nobody did for a moment.
+// If another program on this machine got that port meanwhile, the driver could not have it.
+func SameAddress(t *testing.T, was, is string) bool {
+	t.Helper()
+	if was == is {
+		return true
+	}
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", was)
+	if err != nil {
+		t.Logf("another program has %s now: %v", was, err)
+		return true
+	}
+	l.Close()
+	return false
 }
