@@ -18,6 +18,7 @@ import (
 // program's name, as os.Args does. SIGINT, SIGTERM and SIGHUP end the command in an orderly way;
 // a second one ends the process at once.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	keepInherited()
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // nohup wants the process to outlive its terminal
 		signals = append(signals, syscall.SIGHUP)
