@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 	}
 	if os.Getenv("PROCESS_TEST_FORK") != "" {
 		forkUntilKilled()
+		return
 	}
 	os.Exit(m.Run())
 }

@@ -85,7 +85,7 @@ func underSystemd() bool { return os.Getenv("PROCESS_TEST_IN_SYSTEMD") != "" }
 
 func TestLimits_CopyThatForksWithoutEndStaysWithinItsNumberAndCanBeEnded(t *testing.T) {
 	d := testDriver(t)
-	bounded(t, d, "a", andon.Limits{Processes: 40}, []string{"env", "PROCESS_TEST_FORK=1", os.Args[0]})
+	bounded(t, d, "a", andon.Limits{Processes: 40}, []string{"env", "GOMAXPROCS=1", "PROCESS_TEST_FORK=1", os.Args[0]})
 	cell := d.copies["a"].cell
 	peers := func() int { return strings.Count(groupFile(t, cell, "pids", "cgroup.procs"), "\n") }
 	eventually(t, "it has many processes", func() bool { return peers() >= 10 })
@@ -102,14 +102,19 @@ func TestLimits_CopyThatForksWithoutEndStaysWithinItsNumberAndCanBeEnded(t *test
 	}
 }
 
-// forkUntilKilled makes processes that forget to whom they belong and leave their session.
+// forkUntilKilled makes processes that forget to whom they belong and leave their session, until
+// there is no place for one more. Then it waits: a Go program that goes on may want a thread more,
+// and ends when it gets none.
 func forkUntilKilled() {
-	for tick := time.NewTicker(time.Millisecond); ; <-tick.C {
+	for {
 		cmd := exec.Command("/bin/sleep", "1000")
 		cmd.Env = []string{}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-		_ = cmd.Start() // until there is no place for one more, and then again
+		if cmd.Start() != nil {
+			break
+		}
 	}
+	time.Sleep(time.Hour)
 }
 
 func TestLimits_ProcessorTimeIsBounded(t *testing.T) {
