@@ -95,9 +95,27 @@ func (w *work) step(ctx context.Context, step andon.Step, env []string, out *out
 	case err != nil:
 		ran.Outcome, ran.reason = andon.Failed, fmt.Sprintf("step %q could not be started: %v", name, err)
 	case exit != 0:
-		ran.Outcome, ran.ExitCode, ran.reason = andon.Failed, exit, fmt.Sprintf("step %q failed with exit status %d", name, exit)
+		ran.Outcome, ran.ExitCode, ran.reason = andon.Failed, exit, fmt.Sprintf("step %q failed with %s", name, w.exitWords(exit))
 	}
 	return ran
+}
+
+// exitWords says how a step's shell ended, with what it means by the numbers that POSIX gives a
+// meaning (Shell & Utilities, 2.8.2). Which commands there are differs from host to host.
+func (w *work) exitWords(exit int) string {
+	words := fmt.Sprintf("exit status %d", exit)
+	switch exit {
+	case 126:
+		words += ": a command cannot be executed"
+	case 127:
+		words += ": a command was not found"
+	default:
+		return words
+	}
+	if w.lease.Agent == "" {
+		return words
+	}
+	return words + " on " + string(w.lease.Agent)
 }
 
 // stepName returns what people call the step: its name, or the first line of what it runs.

@@ -97,6 +97,9 @@ func TestJob_EndsAtTheFirstFailingStep(t *testing.T) {
 	if result, _ := b.run(b.job("false\necho never")); result.Outcome != andon.Failed {
 		t.Error("a command that fails in the middle of a step does not fail it")
 	}
+	if result, _ := b.run(b.job("no-such-command")); result.Reason != `step "no-such-command" failed with exit status 127: a command was not found on local` {
+		t.Errorf("of a command that is not there, the reason is %q", result.Reason)
+	}
 	if result, _ := b.run(b.job("kill -KILL $$")); result.ExitCode != 137 {
 		t.Errorf("a killed step has exit code %d, want 137", result.ExitCode)
 	}
