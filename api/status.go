@@ -153,7 +153,7 @@ type Agent struct {
 	Connected bool              `json:"connected"`
 	Since     time.Time         `json:"since" doc:"of the connection, or of its loss"`
 	Reason    string            `json:"reason,omitempty" doc:"why it is not connected"`
-	Slots     int               `json:"slots" doc:"jobs that it runs at once"`
+	Slots     int               `json:"slots" doc:"jobs that it runs at once; 0: only those that must run beside its copies, one at a time"`
 	Busy      int               `json:"busy"`
 	Labels    map[string]string `json:"labels,omitempty"`
 	Platforms []string          `json:"platforms,omitempty" doc:"that it runs copies on; left out: process alone"`

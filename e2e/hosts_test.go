@@ -28,13 +28,14 @@ func (p *plant) hostNamed(name string) (api.Host, bool) {
 }
 
 // TestHosts_JoinOnceByATokenAndComeBackByTheirKeys lets two hosts join by the printed command, with
-// nothing of the plant but that. Commits, artifacts and logs go their way as well: the jobs run
-// there, and the copies.
+// nothing of the plant but that. Commits, artifacts and logs go their way as well: on one of them
+// jobs run, too, because it was said; on the other nothing is built.
 func TestHosts_JoinOnceByATokenAndComeBackByTheirKeys(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t, "--slots", "1")
 	labels := []string{"environment=production", "environment.test=yes"}
 	one, two := p.inviteHost("web1", station{}, labels...), p.inviteHost("web2", station{}, labels...)
+	one.options = []string{"--slots", "2"}
 	if h, _ := p.hostNamed("web1"); h.State != api.HostInvited || h.Expires == nil || h.Joined != nil {
 		t.Errorf("before it comes, web1 is %+v", h)
 	}
@@ -47,6 +48,14 @@ func TestHosts_JoinOnceByATokenAndComeBackByTheirKeys(t *testing.T) {
 	}
 	shop := p.newShop("instances: 2", "instances: 2")
 	shop.ShipFirst()
+	for name, slots := range map[string]int{"local": 1, "web1": 2, "web2": 0} {
+		if a, err := p.agentNamed(name); err != nil || a.Slots != slots {
+			t.Errorf("%s has %d slots, want %d: %v", name, a.Slots, slots, err)
+		}
+	}
+	if commit := p.version("shop", 1).Stages[0]; len(commit.Tasks) == 0 || commit.Tasks[0].Attempts[0].Agent != "web1" {
+		t.Errorf("the commit stage did not run on web1, which has the most slots: %+v", commit.Tasks)
+	}
 	if here, there := len(one.copies("production")), len(two.copies("production")); here != 1 || there != 1 {
 		t.Errorf("%d copies run on web1 and %d on web2", here, there)
 	}

@@ -25,7 +25,7 @@ import (
 // Config says what an agent is and which parts it works with.
 type Config struct {
 	Name   andon.AgentName
-	Slots  int // how many jobs it runs at once, at least 1; smoke tests do not count
+	Slots  int // how many jobs it runs at once; see andon.Hello. Smoke tests do not count
 	Labels map[string]string
 	Build  string // the version of the andon binary
 	// Dir is the agent's own directory, made with mode 0700 if it does not exist: what it was
@@ -100,8 +100,8 @@ func (c *Config) complete() error {
 		return andon.Errorf(andon.KindInvalid, "%q cannot be the name of an agent: %s", c.Name, andon.NameRule)
 	case c.Dir == "" || c.Plant == nil || c.Platforms[andon.PlatformProcess] == nil || c.Runner == nil:
 		return errors.New("agent: Config needs Dir, Plant, the platform of processes, and Runner")
-	case c.Slots < 1:
-		return andon.Errorf(andon.KindInvalid, "an agent needs at least one slot")
+	case c.Slots < 0:
+		return andon.Errorf(andon.KindInvalid, "an agent cannot have %d slots", c.Slots)
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -112,7 +112,7 @@ func (t *tasks) begin(ctx context.Context) {
 		if t.running[l.Token] != nil || t.ended[l.Token] || ctx.Err() != nil {
 			continue
 		}
-		if job && !l.Cancel && t.jobs >= t.agent.config.Slots {
+		if job && !l.Cancel && t.jobs >= andon.Room(t.agent.config.Slots) {
 			continue // a slot is not free yet
 		}
 		if job {

@@ -59,8 +59,15 @@ func TestTasks_LogIsThereBeforeTheResult(t *testing.T) {
 }
 
 func TestTasks_JobsWaitForSlotsAndSmokeTestsDoNot(t *testing.T) {
+	for slots, want := range map[int][]andon.Token{0: {1, 4}, 1: {1, 4}, 2: {1, 2, 4}} {
+		t.Run(fmt.Sprintf("of %d slots", slots), func(t *testing.T) { testJobsWait(t, slots, want) })
+	}
+}
+
+func testJobsWait(t *testing.T, slots int, want []andon.Token) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
+		w.slots = slots
 		release := make(chan struct{})
 		w.runner.script = func(ctx context.Context, l andon.Lease, _ runner.Surroundings) andon.TaskResult {
 			<-release
@@ -71,8 +78,8 @@ func TestTasks_JobsWaitForSlotsAndSmokeTestsDoNot(t *testing.T) {
 		after(time.Second)
 		begun := w.runner.begun()
 		slices.Sort(begun)
-		if !slices.Equal(begun, []andon.Token{1, 2, 4}) {
-			t.Errorf("with two slots, %v run", begun)
+		if !slices.Equal(begun, want) {
+			t.Errorf("%v run, want %v", begun, want)
 		}
 		close(release)
 		after(time.Second)

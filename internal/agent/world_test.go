@@ -38,6 +38,7 @@ type world struct {
 
 	server   Plant        // instead of plant; nil: plant
 	copies   int          // of one service, at most; 0: the default
+	slots    int          // two, unless a test says another number
 	welcomed int          // how often the agent was told that the server took it
 	log      bytes.Buffer // of all agents
 
@@ -50,7 +51,7 @@ func newWorld(t *testing.T) *world {
 	host := fake.NewHost()
 	return &world{
 		t: t, dir: t.TempDir(), host: host, sick: make(map[andon.InstanceID]error), far: make(map[string]error),
-		plant: newPlantInMemory(), traffic: newTrafficInMemory(), runner: &scriptedRunner{},
+		plant: newPlantInMemory(), traffic: newTrafficInMemory(), runner: &scriptedRunner{}, slots: 2,
 	}
 }
 
@@ -80,7 +81,7 @@ func (w *world) run(ctx context.Context) error {
 		server = w.plant
 	}
 	a, err := New(Config{
-		Name: "local", Slots: 2, Build: "test", Dir: w.dir, Plant: server, Platforms: map[string]platform.Platform{andon.PlatformProcess: pf},
+		Name: "local", Slots: w.slots, Build: "test", Dir: w.dir, Plant: server, Platforms: map[string]platform.Platform{andon.PlatformProcess: pf},
 		Traffic: w.traffic, Runner: w.runner, Probe: w.probe, Copies: w.copies,
 		Log: slog.New(slog.NewTextHandler(&w.log, nil)), Welcomed: func() { w.welcomed++ },
 	})

@@ -4,7 +4,9 @@ package andon
 
 // A Hello is what an agent says when it connects.
 type Hello struct {
-	Agent  AgentName         `json:"agent"`
+	Agent AgentName `json:"agent"`
+	// Slots is how many jobs the agent runs at once. One with none has only those that must run
+	// beside its copies, one at a time.
 	Slots  int               `json:"slots"`
 	Labels map[string]string `json:"labels,omitempty"`
 	Build  string            `json:"build"`
@@ -17,6 +19,9 @@ type Hello struct {
 	// MostTargets is how many copies its proxy has in one route at most; 0: it takes any number.
 	MostTargets int `json:"most_targets,omitempty"`
 }
+
+// Room returns how many of the jobs that must run on an agent with so many slots it runs at once.
+func Room(slots int) int { return max(1, slots) }
 
 // Protocol is the number of the words between agents and server. Fields are only ever added, and
 // both sides pass over what they do not know, so a number differs only when something of an

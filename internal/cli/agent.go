@@ -23,7 +23,7 @@ type agentCmd struct {
 type agentRunCmd struct {
 	Join     string            `placeholder:"TOKEN" help:"Join the plant with the token that andon host add printed. Later starts need no token."`
 	Name     string            `placeholder:"NAME" help:"The agent's name in the plant; the host's name if left out."`
-	Slots    int               `placeholder:"N" help:"How many jobs run here at once. (default: one for each processor, at least 2)"`
+	Slots    *int              `placeholder:"N" help:"How many jobs run here at once. (default: 0 on a host that joined, which is there for copies: only jobs that must run beside them; else one for each processor, at least 2)"`
 	Label    map[string]string `placeholder:"KEY=VALUE" help:"What environments choose this host by. May be repeated."`
 	Address  string            `placeholder:"IP" help:"Where other hosts reach the copies of this one. (default 127.0.0.1: they do not)"`
 	Proxy    string            `default:"127.0.0.1:8601" placeholder:"ADDR" help:"Where the services of this host answer. (default ${default})"`
@@ -55,6 +55,14 @@ func (cmd *agentRunCmd) Run(c *call) error {
 	if err != nil {
 		return err
 	}
+	usual := processorSlots()
+	if member.secret == "" { // it joined, or does now: a host of copies, where strange code is not built
+		usual = 0
+	}
+	slots, err := jobSlots(cmd.Slots, usual)
+	if err != nil {
+		return err
+	}
 	directory := server.Directory(member.dir)
 	if member.check != nil { // before anything is made here that would stay
 		if err := member.check(c.ctx); err != nil {
@@ -83,7 +91,7 @@ func (cmd *agentRunCmd) Run(c *call) error {
 	}
 	var host *server.Host
 	host, err = server.OpenHost(c.ctx, server.HostConfig{
-		Directory: directory, Name: member.name, Slots: cmd.Slots, Labels: cmd.Label, Address: cmd.Address, Build: thisBuild().Version,
+		Directory: directory, Name: member.name, Slots: slots, Labels: cmd.Label, Address: cmd.Address, Build: thisBuild().Version,
 		URL: member.server, Token: member.secret, Identity: member.identity, Listen: cmd.Proxy, Drivers: drivers, Log: c.log(cmd.LogLevel),
 		Welcomed: func() { fmt.Fprintf(c.out, "ready agent %s proxy http://%s\n", member.name, host.Proxy.Addr()) },
 	})

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,11 +21,15 @@ type hostAddCmd struct {
 	At      string            `placeholder:"URL" help:"Where the host reaches the plant, as in https://plant.example:8600. (default: where this command reaches it)"`
 	Address string            `placeholder:"IP" help:"Where other hosts reach the copies of this one. (default 127.0.0.1: they do not)"`
 	Proxy   string            `placeholder:"ADDR" help:"Where the services of the host answer. (default 127.0.0.1:8601)"`
+	Slots   *int              `placeholder:"N" help:"How many jobs run there at once. (default: 0: only those that must run beside its copies)"`
 	Into    string            `placeholder:"DIR" help:"With ssh://: the directory on the host for the program and the agent's data. (default: /usr/local/bin and /var/lib/andon-agent, without root ~/.local)"`
 }
 
 // Run prints the command to run on the host, or runs it there.
 func (cmd *hostAddCmd) Run(c *call) error {
+	if _, err := jobSlots(cmd.Slots, 0); err != nil {
+		return err
+	}
 	if strings.Contains(cmd.Host, "://") {
 		return cmd.install(c)
 	}
@@ -64,6 +69,9 @@ func (cmd *hostAddCmd) options() (options []string) {
 	}
 	if cmd.Proxy != "" {
 		options = append(options, "--proxy", cmd.Proxy)
+	}
+	if cmd.Slots != nil {
+		options = append(options, "--slots", strconv.Itoa(*cmd.Slots))
 	}
 	return options
 }

@@ -27,7 +27,7 @@ type serverCmd struct {
 	Listen   string        `default:"127.0.0.1:8600" placeholder:"ADDR" help:"Where the pages, the API, git and the registry answer; port 0 picks one. (default ${default})"`
 	Proxy    string        `default:"127.0.0.1:8601" placeholder:"ADDR" help:"Where the services answer, behind the built-in proxy. (default ${default})"`
 	Host     []string      `placeholder:"NAME" help:"Also answer to this host name, when something in front passes it on. May be repeated."`
-	Slots    int           `placeholder:"N" help:"How many jobs run here at once. (default: one for each processor, at least 2)"`
+	Slots    *int          `placeholder:"N" help:"How many jobs run here at once; 0: only those that must run beside copies. (default: one for each processor, at least 2)"`
 	Poll     time.Duration `placeholder:"30s" help:"How often repositories elsewhere are asked for news."`
 	Webhook  string        `placeholder:"URL" help:"Tell this address when the line stops and when it runs again, signed with DIR/webhook.secret."`
 	LogLevel slog.Level    `default:"warn" placeholder:"LEVEL" help:"What to log on standard error: debug, info, warn or error. (default ${default})"`
@@ -48,8 +48,12 @@ func (cmd *serverCmd) Run(c *call) error {
 	if drivers.Containers, err = cmd.containers(c); err != nil {
 		return err
 	}
+	slots, err := jobSlots(cmd.Slots, processorSlots())
+	if err != nil {
+		return err
+	}
 	config := server.Config{
-		Data: dir, Listen: cmd.Listen, Proxy: cmd.Proxy, Names: cmd.Host, Slots: cmd.Slots,
+		Data: dir, Listen: cmd.Listen, Proxy: cmd.Proxy, Names: cmd.Host, Slots: slots,
 		Build: thisBuild().Version, WatchInterval: cmd.Poll, Drivers: drivers, Log: c.log(cmd.LogLevel),
 		Ready: func(a server.Addresses) { cmd.announce(c, dir, a) },
 	}

@@ -185,6 +185,9 @@ func agentState(a api.Agent) string {
 		return "away"
 	}
 	state := fmt.Sprintf("connected, %d of %d slots busy", a.Busy, a.Slots)
+	if a.Slots == 0 {
+		state = "connected, for copies"
+	}
 	if slices.Contains(a.Platforms, platformDocker) {
 		state += ", has containers"
 	}

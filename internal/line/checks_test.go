@@ -93,7 +93,11 @@ func (c *checks) leased(b andon.TaskLeased) {
 	a := c.p.shadow.Agents[b.Agent]
 	c.want(a != nil && !a.Lost, "task %s is leased to %s, which is away", b.Task, b.Agent)
 	if a != nil && t != nil && t.Task.Kind == andon.TaskJob {
-		c.want(a.Jobs < a.Slots, "agent %s has no slot for %s", b.Agent, b.Task)
+		slots := a.Slots
+		if t.Task.Agent != "" {
+			slots = max(1, slots)
+		}
+		c.want(a.Jobs < slots, "agent %s has no slot for %s", b.Agent, b.Task)
 	}
 }
 

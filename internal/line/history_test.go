@@ -58,7 +58,7 @@ func (h *history) begin() {
 	switch h.c.IntN(5) {
 	case 0:
 		h.w.connect("web-1", 1+h.c.IntN(2))
-		h.w.connect("web-2", 1)
+		h.w.connect("web-2", h.c.IntN(2))
 	case 4: // hosts behind edges, and one that is both
 		h.w.label("edge-1", andon.LabelRole, andon.RoleEdge)
 		h.w.label("edge-2", andon.LabelRole, andon.RoleEdge)
@@ -67,7 +67,7 @@ func (h *history) begin() {
 			h.w.connect("local", 1)
 		}
 	case 1:
-		h.w.connect("local", 1)
+		h.w.connect("local", h.c.IntN(2))
 		h.w.connect("builder", 2)
 	default:
 		h.w.connect("local", 1+h.c.IntN(2))

@@ -121,7 +121,7 @@ func (s *State) takes(t *andon.Task, freest andon.AgentName) andon.AgentName {
 		return freest
 	}
 	a := s.Agents[t.Agent]
-	if a == nil || a.Lost || t.Kind == andon.TaskJob && a.Jobs >= a.Slots {
+	if a == nil || a.Lost || t.Kind == andon.TaskJob && a.Jobs >= andon.Room(a.Slots) {
 		return ""
 	}
 	return t.Agent
@@ -155,19 +155,24 @@ func (s *State) queuedHold(t *Task) andon.Wait {
 		}
 		return w
 	}
-	connected := 0
+	connected, builders := 0, 0
 	for _, a := range s.Agents {
 		if !a.Lost {
 			connected++
 		}
+		if !a.Lost && a.Slots > 0 {
+			builders++
+		}
 	}
-	if connected == 0 {
+	switch {
+	case connected == 0:
 		w.Reason, w.Action = "no agent is connected", "andon agent --server URL --token TOKEN"
-		return w
-	}
-	w.Reason = fmt.Sprintf("no slot is free on %d connected agents", connected)
-	if connected == 1 {
-		w.Reason = "no slot is free on the only connected agent"
+	case builders == 0:
+		w.Reason, w.Action = "no connected agent has slots for jobs", "andon agent --slots N"
+	case builders == 1:
+		w.Reason = "no slot is free on the only connected agent that has any"
+	default:
+		w.Reason = fmt.Sprintf("no slot is free on the %d connected agents that have any", builders)
 	}
 	return w
 }

@@ -37,12 +37,33 @@ func TestTask_WaitsForASlot(t *testing.T) {
 		p.Push(name)
 	}
 	w := p.waiting(3, andon.WaitAgent)
-	if w.Task != "shop.3.commit.test.1" || w.Reason != "no slot is free on the only connected agent" {
+	if w.Task != "shop.3.commit.test.1" || w.Reason != "no slot is free on the only connected agent that has any" {
 		t.Errorf("it waits for %+v", w)
 	}
 	p.world.connect("more", 1)
 	if p.s.Tasks["shop.3.commit.test.1"].Agent != "more" {
 		t.Error("the new agent was not used")
+	}
+}
+
+func TestTask_GoesToAnAgentWithoutSlotsOnlyBesideItsCopies(t *testing.T) {
+	p := newPlant(t)
+	p.Deployed("a")
+	p.world.connect("local", 0) // it comes back, for copies alone
+	p.Push("b")
+	if w := p.waiting(2, andon.WaitAgent); w.Reason != "no connected agent has slots for jobs" || w.Action == "" {
+		t.Errorf("it waits for %+v", w)
+	}
+	p.world.connect("builder", 2)
+	if got := p.s.Tasks["shop.2.commit.test.1"].Agent; got != "builder" {
+		t.Errorf("the build went to %q", got)
+	}
+	p.Until("a job of the stage that deployed is out", func() bool {
+		t := p.s.Tasks["shop.2.acceptance.e2e.1"]
+		return t != nil && t.Agent != ""
+	})
+	if got := p.s.Tasks["shop.2.acceptance.e2e.1"].Agent; got != "local" {
+		t.Errorf("the job beside the copies went to %q", got)
 	}
 }
 

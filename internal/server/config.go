@@ -22,7 +22,7 @@ type Config struct {
 	Listen string   // address of the API, the pages, git and the registry; port 0 picks one
 	Proxy  string   // public address of the built-in proxy; port 0 picks one and remembers it
 	Names  []string // host names, besides loopback ones, by which people may reach Listen
-	Slots  int      // of the agent in this process; 0: one for each processor, at least 2
+	Slots  int      // of the agent in this process: how many jobs run here at once; see andon.Hello
 	Build  string   // the version of this binary
 	// WatchInterval is how often repositories elsewhere are asked; 0: the default.
 	WatchInterval time.Duration

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 
 	"github.com/andon-cd/andon/internal/agent"
@@ -24,7 +23,7 @@ import (
 type HostConfig struct {
 	Directory Directory // of the agent's and the proxy's state
 	Name      andon.AgentName
-	Slots     int // 0: one for each processor, at least 2
+	Slots     int // how many jobs run there at once; see andon.Hello
 	Labels    map[string]string
 	Address   string // at which copies listen; empty: for this host's own proxy alone
 	Build     string
@@ -91,7 +90,7 @@ func OpenHost(ctx context.Context, config HostConfig) (*Host, error) {
 		return nil, errors.Join(err, h.closePlatforms(), h.disconnect())
 	}
 	h.Agent, err = agent.New(agent.Config{
-		Name: config.Name, Joined: config.Identity != nil, Slots: slots(config.Slots), Labels: config.Labels, Address: config.Address, Build: config.Build, Dir: d.Agent(),
+		Name: config.Name, Joined: config.Identity != nil, Slots: config.Slots, Labels: config.Labels, Address: config.Address, Build: config.Build, Dir: d.Agent(),
 		Plant: plant, Platforms: h.platforms, Traffic: h.Proxy, Runner: run, Log: config.Log,
 		Welcomed: config.Welcomed,
 	})
@@ -184,13 +183,6 @@ func (h *Host) Collect(ctx context.Context, keep func(andon.Digest) bool) (int, 
 		}
 	}
 	return removed, err
-}
-
-func slots(n int) int {
-	if n > 0 {
-		return n
-	}
-	return max(2, runtime.NumCPU())
 }
 
 // commits returns a repository on this host that has a commit of a service.

@@ -98,7 +98,7 @@ func config(t *testing.T, dir string) server.Config {
 		}
 	})
 	return server.Config{
-		Data: dir, Listen: "127.0.0.1:0", Proxy: "127.0.0.1:0", Build: "1.0.0", Drivers: drivers(), Log: slog.New(slog.DiscardHandler),
+		Data: dir, Listen: "127.0.0.1:0", Proxy: "127.0.0.1:0", Slots: 2, Build: "1.0.0", Drivers: drivers(), Log: slog.New(slog.DiscardHandler),
 	}
 }
 
