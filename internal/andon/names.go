@@ -110,18 +110,21 @@ type TaskID string
 // A CordID names one pull of the cord: "cord-N", N counting from 1 in the plant.
 type CordID string
 
-var namePattern = regexp.MustCompile(`^[a-z](?:-?[a-z0-9]){0,38}$`)
+// Every command compiles this pattern when it starts, which would take a multiple of the time with
+// the bound in it.
+var namePattern = regexp.MustCompile(`^[a-z](?:-?[a-z0-9])*$`)
 
 // ValidName reports whether s may name a service, an environment, an agent, a stage or a job.
-func ValidName(s string) bool { return namePattern.MatchString(s) && len(s) <= 39 }
+func ValidName(s string) bool { return len(s) <= 39 && namePattern.MatchString(s) }
 
 // NameRule says in words what ValidName accepts, for error messages.
 const NameRule = "a name is a lower-case letter followed by at most 38 lower-case letters, digits and single hyphens"
 
-var digestPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-
 // Valid reports whether d has the form of a digest.
-func (d Digest) Valid() bool { return digestPattern.MatchString(string(d)) }
+func (d Digest) Valid() bool {
+	digits, ok := strings.CutPrefix(string(d), "sha256:")
+	return ok && len(digits) == 64 && hexadecimal(digits)
+}
 
 // Short returns the first twelve hexadecimal digits of the digest, for people.
 func (d Digest) Short() string {
@@ -132,7 +135,11 @@ func (d Digest) Short() string {
 	return hex
 }
 
-var commitPattern = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
-
 // Valid reports whether c is a full git object name.
-func (c CommitID) Valid() bool { return commitPattern.MatchString(string(c)) }
+func (c CommitID) Valid() bool { return (len(c) == 40 || len(c) == 64) && hexadecimal(string(c)) }
+
+// BeginsCommit reports whether s may be the beginning of a commit, as people write it: at least four
+// digits.
+func BeginsCommit(s string) bool { return len(s) >= 4 && len(s) <= 64 && hexadecimal(s) }
+
+func hexadecimal(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }

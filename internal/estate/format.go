@@ -143,7 +143,7 @@ func strategyWords() []string {
 var (
 	nameShape = form.Text{
 		Noun: "a name", Rule: andon.NameRule, Most: 39,
-		Pattern: regexp.MustCompile(`^[a-z](?:-?[a-z0-9]){0,38}$`),
+		Pattern: regexp.MustCompile(`^[a-z](?:-?[a-z0-9])*$`),
 	}
 	labelShape = form.Text{
 		Noun: "the name of a label", Rule: "use letters, digits, -, _ and .", Most: 63,

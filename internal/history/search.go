@@ -177,7 +177,7 @@ func (s *search) refs(text string, args ...any) []andon.VersionRef {
 
 func (s *search) commits() {
 	prefix := strings.ToLower(s.text)
-	if !prefixPattern.MatchString(prefix) {
+	if !andon.BeginsCommit(prefix) {
 		return
 	}
 	// "g" sorts behind every hexadecimal digit, so the range holds all that begin with the prefix.
@@ -188,7 +188,7 @@ func (s *search) commits() {
 
 func (s *search) artifacts() {
 	digits := strings.TrimPrefix(strings.ToLower(s.text), "sha256:")
-	if !prefixPattern.MatchString(digits) {
+	if !andon.BeginsCommit(digits) {
 		return
 	}
 	prefix := "sha256:" + digits

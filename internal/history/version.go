@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"errors"
-	"regexp"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -127,12 +126,10 @@ func (h *History) Versions(ctx context.Context, f VersionFilter) ([]VersionSumma
 	return query(ctx, h.store, scanVersion, selectVersion+index+where+` ORDER BY number DESC LIMIT ?`, append(args, pageSize(f.Limit))...)
 }
 
-var prefixPattern = regexp.MustCompile(`^[0-9a-f]{4,64}$`)
-
 // FindVersion returns the version of a service whose commit begins with a prefix of at least four
 // hexadecimal digits: andon.KindNotFound without one, andon.KindInvalid when there are several.
 func (h *History) FindVersion(ctx context.Context, service andon.ServiceName, prefix string) (VersionSummary, error) {
-	if !prefixPattern.MatchString(prefix) {
+	if !andon.BeginsCommit(prefix) {
 		return VersionSummary{}, andon.Errorf(andon.KindInvalid, "%.70q is not the beginning of a commit", prefix).
 			WithHint("give at least four hexadecimal digits of the commit, in lower case")
 	}

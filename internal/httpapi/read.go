@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"regexp"
 	"strconv"
 	"time"
 
@@ -91,9 +90,6 @@ func (a *API) listAgents(ctx context.Context, _ *none) ([]api.Agent, error) {
 	return out, err
 }
 
-// hexadecimal is what the beginning of a commit consists of.
-var hexadecimal = regexp.MustCompile(`^[0-9a-f]{4,64}$`)
-
 // version finds the version that a text names: a number, the beginning of a commit, or "newest".
 func (a *API) version(ctx context.Context, service, text string) (andon.VersionRef, error) {
 	ref := andon.VersionRef{Service: andon.ServiceName(service)}
@@ -125,7 +121,7 @@ func (a *API) version(ctx context.Context, service, text string) (andon.VersionR
 	if isNumber && len(text) < 7 { // shorter than any commit that people write
 		return ref, andon.Errorf(andon.KindNotFound, "there is no version %s %s", service, text).WithHint("the newest is %s %s", service, newest)
 	}
-	if !hexadecimal.MatchString(text) {
+	if !andon.BeginsCommit(text) {
 		return ref, andon.Errorf(andon.KindInvalid, "%.70q is neither the number of a version nor a commit", text).
 			WithHint("give a number, or at least four hexadecimal digits of a commit, in lower case")
 	}

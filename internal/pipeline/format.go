@@ -215,7 +215,7 @@ var (
 
 	nameShape = form.Text{
 		Noun: "a name", Rule: andon.NameRule, Most: 39,
-		Pattern: regexp.MustCompile(`^[a-z](?:-?[a-z0-9]){0,38}$`),
+		Pattern: regexp.MustCompile(`^[a-z](?:-?[a-z0-9])*$`),
 	}
 	envNameShape = form.Text{
 		Noun: "a variable name", Most: 200,

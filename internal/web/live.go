@@ -51,7 +51,7 @@ func (p *pages) follow(w http.ResponseWriter, r *http.Request, s *sheet) {
 		told, now, news, err := s.since(r.Context(), edition)
 		switch {
 		case andon.KindOf(err) == andon.KindNotFound: // what the page is about is gone
-			out.send(fetchAnew)
+			out.send(fetchAnew())
 			return
 		case err != nil:
 			return // the reader comes again
@@ -70,7 +70,7 @@ func (p *pages) follow(w http.ResponseWriter, r *http.Request, s *sheet) {
 		select {
 		case <-news:
 		case <-beat.C:
-			if !out.send(stillHere) {
+			if !out.send(stillHere()) {
 				return
 			}
 		case <-r.Context().Done():

@@ -57,16 +57,16 @@ func (p *pages) sendTails(ctx context.Context, v logView, from int64, out *outle
 		info, err := p.awaitMore(ctx, v.Stream, size)
 		switch {
 		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-			if !out.send(stillHere) {
+			if !out.send(stillHere()) {
 				return
 			}
 			if s, err := p.subjectOf(ctx, v.Stream); err == nil && s.Ended {
-				out.send(logEnded)
+				out.send(logEnded())
 				return
 			}
 			continue
 		case andon.KindOf(err) == andon.KindNotFound && ctx.Err() == nil: // it was removed
-			out.send(logEnded)
+			out.send(logEnded())
 			return
 		case err != nil:
 			return // the reader comes again
@@ -77,7 +77,7 @@ func (p *pages) sendTails(ctx context.Context, v logView, from int64, out *outle
 			return
 		}
 		if from = t.Next; t.Finished {
-			out.send(logEnded)
+			out.send(logEnded())
 			return
 		}
 		select {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -17,11 +18,16 @@ type outlet struct {
 
 // What all streams say in the same words.
 var (
-	comeBack  = newEvent([]byte("retry: 1000\n\n")) // a second after the connection was lost
-	stillHere = newEvent([]byte(":\n\n"))           // said where nothing changes
-	fetchAnew = newEvent([]byte("event: anew\ndata: {}\n\n"))
-	logEnded  = newEvent([]byte("event: end\ndata: {}\n\n"))
+	comeBack  = saying("retry: 1000\n\n") // a second after the connection was lost
+	stillHere = saying(":\n\n")           // said where nothing changes
+	fetchAnew = saying("event: anew\ndata: {}\n\n")
+	logEnded  = saying("event: end\ndata: {}\n\n")
 )
+
+// saying returns an event that is packed once, when a stream first says it.
+func saying(text string) func() event {
+	return sync.OnceValue(func() event { return newEvent([]byte(text)) })
+}
 
 // newOutlet begins a stream, for a browser that takes it, compressed. The first event tells the
 // browser to come back soon when it loses the connection; false: it is gone already.
@@ -38,7 +44,7 @@ func newOutlet(w http.ResponseWriter, compressed bool) (*outlet, bool) {
 			return nil, false
 		}
 	}
-	return s, s.send(comeBack)
+	return s, s.send(comeBack())
 }
 
 // send sends an event. It returns false when the reader is gone.

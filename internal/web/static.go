@@ -22,8 +22,9 @@ type asset struct {
 	kind   string        // its media type
 }
 
-// assets are what is below /static/, by name. They never change.
-var assets = readAssets()
+// assets returns what is below /static/, by name. They never change. Only a server reads them, and no
+// other command waits for that.
+var assets = sync.OnceValue(readAssets)
 
 func readAssets() map[string]*asset {
 	all := map[string]*asset{}
@@ -65,7 +66,7 @@ func mediaType(extension string) string {
 // assetPath returns the address of an asset, which changes with it, so that browsers keep what they
 // have for ever.
 func assetPath(name string) string {
-	a := assets[name]
+	a := assets()[name]
 	if a == nil {
 		panic("web: a template names no asset: " + name)
 	}
@@ -76,7 +77,7 @@ func assetPath(name string) string {
 // has it.
 func (p *pages) serveAsset(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	a := assets[name]
+	a := assets()[name]
 	if a == nil {
 		p.nothing(w, r)
 		return

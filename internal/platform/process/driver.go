@@ -270,10 +270,10 @@ func (d *Driver) home(id andon.InstanceID) string { return filepath.Join(d.confi
 // that left its session: the copy's directory, which no other plant's copy has.
 func (d *Driver) mark(id andon.InstanceID) string { return "ANDON_COPY=" + d.home(id) }
 
-var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,199}$`)
+var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*$`)
 
 // validID reports whether an ID may become the name of a directory.
-func validID(id andon.InstanceID) bool { return idPattern.MatchString(string(id)) }
+func validID(id andon.InstanceID) bool { return len(id) <= 200 && idPattern.MatchString(string(id)) }
 
 // ownBasics returns what every process needs of this process's environment.
 func ownBasics() map[string]string {
