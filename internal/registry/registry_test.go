@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2"
@@ -290,6 +292,31 @@ func TestCollect_DuringPushesLosesNone(t *testing.T) {
 			t.Errorf("%s was pushed and is gone", d.Digest)
 		}
 	}
+}
+
+// ending is storage from which uploads go away just when somebody looks at them.
+type ending struct{ driver.StorageDriver }
+
+func (e ending) GetContent(ctx context.Context, path string) ([]byte, error) {
+	if strings.HasSuffix(path, "/startedat") {
+		return nil, driver.PathNotFoundError{Path: path}
+	}
+	return e.StorageDriver.GetContent(ctx, path)
+}
+
+func TestCollect_TakesNoUploadThatEndsMeanwhileForAFailure(t *testing.T) {
+	p := open(t)
+	p.push(t, "shop", "one", []byte("one"))
+	answer, err := http.Post("http://"+p.host+"/v2/shop/blobs/uploads/", "", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusAccepted {
+		t.Fatalf("an upload begins with %s", answer.Status)
+	}
+	p.registry.driver = ending{p.registry.driver}
+	p.collect(t, nothing)
 }
 
 func TestOpen_IsQuick(t *testing.T) {
