@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// findTimeout bounds how long one Engine is asked whether it is there.
-const findTimeout = 2 * time.Second
+// findTimeout bounds how long one Engine is asked whether it is there. Docker runs other programs to
+// say its version, which takes it seconds on a host that is busy.
+const findTimeout = 10 * time.Second
 
 // A Found is an Engine that answers.
 type Found struct {
