@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -67,6 +68,12 @@ func TestContract_ReadsAreOneJSONObject(t *testing.T) {
 	t.Parallel()
 	p := startPlant(t)
 	p.newShop().ShipFirst()
+	until(t, "the logs of the copies are there", func() error {
+		if r := p.Andon("log", "shop", "--env", "production"); r.Code != done {
+			return fmt.Errorf("%s", r)
+		}
+		return nil
+	})
 	for _, args := range [][]string{
 		{"status"}, {"status", "shop"}, {"why"}, {"why", "shop"}, {"service", "list"}, {"audit"}, {"version"}, {"log", "shop"},
 		{"log", "shop", "--env", "production"}, {"wait", "shop", "--for", "ended"}, {"deploy", "shop", "1", "production", "--plan"}, {"doctor"},

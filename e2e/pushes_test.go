@@ -126,7 +126,9 @@ func (s stranger) pushTwenty(t *testing.T) {
 	r.Commit("Begin", s.files)
 	execute(t, r.Dir, environmentIn(p.Home), p.Program, "init").Wants(t, done, "andon init")
 	execute(t, r.Dir, environmentIn(p.Home), p.Program, "check").Wants(t, done, "andon check")
-	execute(t, r.Dir, environmentIn(p.Home), "sh", "-c", `printf 'smoke:\n  - http: {path: /, status: 200}\n' >> andon.yaml`).Wants(t, done, "a smoke test")
+	// A smoke test, and probes that a busy machine does not fail.
+	execute(t, r.Dir, environmentIn(p.Home), "sh", "-c", `printf 'smoke:\n  - http: {path: /, status: 200}\n' >> andon.yaml &&
+sed -i 's/^  instances: 2.*/&\n  health: {timeout: 5s, start: 3m}/' andon.yaml && grep -q 'timeout: 5s' andon.yaml`).Wants(t, done, "editing andon.yaml")
 	good := r.Ship("Take the way to production", nil)
 	p.answers("stranger.localhost", "hello 0\n")
 	valid := r.Git("show", "HEAD:andon.yaml") + "\n"
