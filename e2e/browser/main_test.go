@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/andon-cd/andon/e2e/browser"
 	"github.com/andon-cd/andon/e2e/planttest"
@@ -113,7 +112,7 @@ func eval[T any](b *tab, expression string) T {
 }
 
 // patience bounds how long a page may take to show what a plant on a busy machine does meanwhile.
-const patience = 90 * time.Second
+const patience = planttest.Patience
 
 // holds waits until an expression of JavaScript holds in the page. It may be loaded again meanwhile.
 func (b *tab) holds(expression string) {

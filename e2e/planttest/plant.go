@@ -97,11 +97,11 @@ func StartFixed(t *testing.T, options ...string) *Plant {
 var ports atomic.Int64
 
 // FreeAddress returns an address that nothing listens on, which Linux gives to no outgoing
-// connection, and andon to no copy.
+// connection, andon to no copy, and browsers refuse nobody (they do refuse port 10080).
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	for range 9000 {
-		port := 10_000 + (int64(os.Getpid())*97+ports.Add(1))%9_000
+	for range 8_900 {
+		port := 10_100 + (int64(os.Getpid())*97+ports.Add(1))%8_900
 		address := fmt.Sprintf("127.0.0.1:%d", port)
 		if l, err := net.Listen("tcp", address); err == nil {
 			l.Close()
