@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,
+			"until": until,
 			"plant": startPlant,
 		},
 	})
@@ -64,6 +65,25 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("%s ended with %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// patience bounds how long a script waits for what comes about by itself.
+const patience = 2 * time.Minute
+
+// until runs a command until it ends well and prints what a text is in: until TEXT command …
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until TEXT command …")
+	}
+	for began := time.Now(); ; {
+		err := ts.Exec(args[1], args[2:]...)
+		if err == nil && strings.Contains(ts.ReadFile("stdout"), args[0]) {
+			return
+		}
+		if time.Since(began) > patience {
+			ts.Fatalf("%s does not print %q: %v", strings.Join(args[1:], " "), args[0], err)
+		}
 	}
 }
 
