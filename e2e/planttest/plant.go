@@ -97,7 +97,7 @@ func StartFixed(t *testing.T, options ...string) *Plant {
 var ports atomic.Int64
 
 // FreeAddress returns an address that nothing listens on, which Linux gives to no outgoing
-// connection, andon to no copy, and browsers refuse nobody (they do refuse port 10080).
+// connection, and andon to no copy, and which browsers visit: port 10080 they do not.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	for range 8_900 {
