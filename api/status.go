@@ -66,7 +66,7 @@ type PlaceStatus struct {
 	Warm        *Warm             `json:"warm,omitempty" doc:"the release before, which stays without requests, so that going back to it is one switch"`
 	Deployment  *DeploymentStatus `json:"deployment,omitempty" doc:"the one that goes on"`
 	Queued      int               `json:"queued,omitempty" doc:"deployments that wait for it"`
-	URLs        []string          `json:"urls" doc:"where it answers"`
+	URLs        []string          `json:"urls" doc:"where it answers: its host names at the proxy of an edge that is there"`
 }
 
 // Live is what is live in a place.

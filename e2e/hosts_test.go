@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,6 +59,10 @@ func TestHosts_JoinOnceByATokenAndComeBackByTheirKeys(t *testing.T) {
 	}
 	if here, there := len(one.copies("production")), len(two.copies("production")); here != 1 || there != 1 {
 		t.Errorf("%d copies run on web1 and %d on web2", here, there)
+	}
+	_, port, _ := net.SplitHostPort(one.proxy)
+	if urls := p.place("shop", "production").URLs; len(urls) != 1 || urls[0] != "http://shop.localhost:"+port {
+		t.Errorf("production is said to answer at %v, and does so at the proxy of web1, %s", urls, one.proxy)
 	}
 	if h, _ := p.hostNamed("web1"); h.Copies != 1 {
 		t.Errorf("web1 should have %d copies", h.Copies)

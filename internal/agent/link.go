@@ -104,7 +104,7 @@ func (a *Agent) connect(ctx context.Context) error {
 		}
 		welcome, err := a.config.Plant.Hello(ctx, andon.Hello{
 			Agent: a.config.Name, Slots: a.config.Slots, Labels: a.config.Labels, Build: a.config.Build,
-			Protocol: andon.Protocol, Platforms: slices.Sorted(maps.Keys(a.config.Platforms)), Address: a.config.Address,
+			Protocol: andon.Protocol, Platforms: slices.Sorted(maps.Keys(a.config.Platforms)), Address: a.config.Address, Proxy: a.config.Proxy,
 			MostTargets: most,
 		})
 		if err != nil && refused(err) && !taken {

@@ -16,6 +16,9 @@ type Hello struct {
 	Platforms []string `json:"platforms,omitempty"`
 	// Address is where the copies of this host are reached from others.
 	Address string `json:"address,omitempty"`
+	// Proxy is where its proxy answers; what people type has the host names of routes instead of
+	// its own: "https://10.0.0.7:443".
+	Proxy string `json:"proxy,omitempty"`
 	// MostTargets is how many copies its proxy has in one route at most; 0: it takes any number.
 	MostTargets int `json:"most_targets,omitempty"`
 }

@@ -40,6 +40,7 @@ type AgentConnected struct {
 	Protocol  int      `json:"protocol,omitempty"`
 	Platforms []string `json:"platforms,omitempty"` // none: PlatformProcess alone
 	Address   string   `json:"address,omitempty"`   // where its copies are reached from other hosts
+	Proxy     string   `json:"proxy,omitempty"`     // where its proxy answers, as in a Hello
 	// MostTargets is how many copies its proxy has in one route at most; 0: any number.
 	MostTargets int `json:"most_targets,omitempty"`
 }

@@ -215,7 +215,7 @@ func (p *plant) say(path string, question, answer any) {
 func (p *plant) connect() {
 	p.t.Helper()
 	var welcome andon.Welcome
-	p.say("hello", andon.Hello{Agent: "local", Slots: 2, Labels: map[string]string{"os": "linux"}, Build: "1.0.0"}, &welcome)
+	p.say("hello", andon.Hello{Agent: "local", Slots: 2, Labels: map[string]string{"os": "linux"}, Build: "1.0.0", Proxy: "http://127.0.0.1:8601"}, &welcome)
 	p.epoch = welcome.Epoch
 	p.say("observe", andon.Observation{Agent: "local", Epoch: p.epoch, Full: true}, nil)
 }

@@ -38,7 +38,7 @@ func TestStatus_CallsNothingHealthyThatNobodyAttests(t *testing.T) {
 	p.do(line.LoseAgent{Agent: "local", Epoch: p.epoch, Reason: "not heard of"})
 	check("while the agent is away", "away")
 	var welcome andon.Welcome
-	p.say("hello", andon.Hello{Agent: "local", Slots: 2}, &welcome)
+	p.say("hello", andon.Hello{Agent: "local", Slots: 2, Proxy: "http://127.0.0.1:8601"}, &welcome)
 	p.epoch = welcome.Epoch
 	check("before it has said what runs", "has not said yet")
 	p.work()

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"net/url"
 	"slices"
 	"time"
 
@@ -140,9 +139,7 @@ func (a *API) placeStatus(s *line.State, pl andon.Place, now time.Time) api.Plac
 			Step: api.DeploymentStep(d.Step), Since: d.StepSince.UTC(), Reason: d.Reason,
 		}
 	}
-	if p.Desired.Route != nil {
-		out.URLs = a.urls(p.Desired.Route.Hosts)
-	}
+	out.URLs = append(out.URLs, s.URLs(p)...)
 	return out
 }
 
@@ -172,19 +169,4 @@ func countCopies(s *line.State, p *line.Place) api.Copies {
 	}
 	c.InTraffic = len(targets)
 	return c
-}
-
-// urls returns where the host names of a route answer: at the proxy's port.
-func (a *API) urls(hosts []string) []string {
-	proxy, err := url.Parse(a.Proxy())
-	if err != nil || proxy.Host == "" {
-		return []string{}
-	}
-	port := proxy.Port()
-	if port == "" || port == "80" && proxy.Scheme == "http" || port == "443" && proxy.Scheme == "https" {
-		port = ""
-	} else {
-		port = ":" + port
-	}
-	return each(hosts, func(host string) string { return proxy.Scheme + "://" + host + port })
 }

@@ -20,7 +20,7 @@ func (s *State) applyAgentConnected(b andon.AgentConnected, at time.Time) {
 		}
 	}
 	a.Epoch, a.Slots, a.Labels, a.Build = b.Epoch, b.Slots, s.labelled(b.Agent, b.Labels), b.Build
-	a.Platforms, a.Protocol, a.Address, a.Targets = b.Platforms, b.Protocol, b.Address, b.MostTargets
+	a.Platforms, a.Protocol, a.Address, a.Proxy, a.Targets = b.Platforms, b.Protocol, b.Address, b.Proxy, b.MostTargets
 	a.Since, a.Lost, a.Reason = at, false, ""
 	a.heard = false // in this connection
 	s.markAll()

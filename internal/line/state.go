@@ -158,6 +158,7 @@ type Agent struct {
 	Platforms []string  `json:"platforms,omitempty"`
 	Protocol  int       `json:"protocol,omitempty"`
 	Address   string    `json:"address,omitempty"` // where its copies are reached from other hosts
+	Proxy     string    `json:"proxy,omitempty"`   // where its proxy answers, as in a Hello
 	Targets   int       `json:"targets,omitempty"` // that its proxy has in one route at most; 0: any number
 	Since     time.Time `json:"since"`             // of the connection, or of its loss
 	Lost      bool      `json:"lost,omitempty"`    // it is away; its copies keep running

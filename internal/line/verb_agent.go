@@ -14,6 +14,9 @@ func (c ConnectAgent) decide(d *decision) error {
 	if h.Slots < 0 {
 		return andon.Errorf(andon.KindInvalid, "an agent cannot have %d slots", h.Slots)
 	}
+	if h.Proxy != "" && !validProxy(h.Proxy) {
+		return andon.Errorf(andon.KindInvalid, "%q cannot be where the proxy of an agent answers", h.Proxy)
+	}
 	if d.s.removed(h.Agent) {
 		return andon.Errorf(andon.KindRefused, "host %s was removed from the plant", h.Agent).
 			WithHint("end what it still runs with `andon down` there; `andon host add %s` lets it in again", h.Agent)
@@ -28,7 +31,7 @@ func (c ConnectAgent) decide(d *decision) error {
 	}
 	d.emit(andon.AgentConnected{
 		Agent: h.Agent, Epoch: epoch, Slots: h.Slots, Labels: h.Labels, Build: h.Build,
-		Protocol: h.Protocol, Platforms: h.Platforms, Address: h.Address, MostTargets: max(0, h.MostTargets),
+		Protocol: h.Protocol, Platforms: h.Platforms, Address: h.Address, Proxy: h.Proxy, MostTargets: max(0, h.MostTargets),
 	})
 	return nil
 }

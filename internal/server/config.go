@@ -57,7 +57,8 @@ type Artifacts = func(ctx context.Context, service andon.ServiceName, digest and
 // A Proxy moves traffic and has a public address of its own.
 type Proxy interface {
 	traffic.Traffic
-	Addr() string // host:port
+	Addr() string    // host:port
+	AddrTLS() string // host:port of HTTPS; empty: it has none
 }
 
 // LocalAgent is the name of the agent in the server's own process.

@@ -90,7 +90,7 @@ func OpenHost(ctx context.Context, config HostConfig) (*Host, error) {
 		return nil, errors.Join(err, h.closePlatforms(), h.disconnect())
 	}
 	h.Agent, err = agent.New(agent.Config{
-		Name: config.Name, Joined: config.Identity != nil, Slots: config.Slots, Labels: config.Labels, Address: config.Address, Build: config.Build, Dir: d.Agent(),
+		Name: config.Name, Joined: config.Identity != nil, Slots: config.Slots, Labels: config.Labels, Address: config.Address, Proxy: proxyURL(h.Proxy), Build: config.Build, Dir: d.Agent(),
 		Plant: plant, Platforms: h.platforms, Traffic: h.Proxy, Runner: run, Log: config.Log,
 		Welcomed: config.Welcomed,
 	})
@@ -98,6 +98,14 @@ func OpenHost(ctx context.Context, config HostConfig) (*Host, error) {
 		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
+}
+
+// proxyURL returns where a proxy is reached: by HTTPS, if it has that.
+func proxyURL(p Proxy) string {
+	if address := p.AddrTLS(); address != "" {
+		return "https://" + address
+	}
+	return "http://" + p.Addr()
 }
 
 // Run does what the agent does until ctx ends, as agent.Agent.Run, and keeps its certificate valid.

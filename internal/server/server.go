@@ -381,7 +381,7 @@ func (p *plant) handler() http.Handler {
 		Git: p.git, Registry: p.registry, Backup: p.backup,
 		Hooks:   webhook.New(webhook.Config{Wake: p.watcher.Wake, Secret: p.hookSecret, Log: p.config.Log}),
 		Metrics: scrape.New(scrape.Config{Engine: p.engine, History: p.history, Build: p.config.Build}),
-		Pages:   web.New(web.Config{Engine: p.engine, History: p.history, Logs: p.logs, Proxy: p.proxyURL}),
+		Pages:   web.New(web.Config{Engine: p.engine, History: p.history, Logs: p.logs}),
 	})
 }
 

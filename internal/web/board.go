@@ -151,7 +151,7 @@ func (w *wall) draw(ctx context.Context, services map[andon.ServiceName]bool, ev
 			shown := of(w.team, service)
 			same = same && shown == w.shown[name]
 			if shown {
-				rows = append(rows, readRow(s, service, w.columns, w.Proxy(), w.Engine.Now()))
+				rows = append(rows, readRow(s, service, w.columns, w.Engine.Now()))
 			}
 		}
 	})

@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
@@ -54,8 +53,8 @@ type moving struct {
 }
 
 // readRow copies what the board shows of a service from the state.
-func readRow(s *line.State, service *line.Service, environments []andon.EnvironmentName, proxy string, now time.Time) row {
-	r := row{Service: service.Name, Places: readPlaces(s, service.Name, environments, proxy)}
+func readRow(s *line.State, service *line.Service, environments []andon.EnvironmentName, now time.Time) row {
+	r := row{Service: service.Name, Places: readPlaces(s, service.Name, environments)}
 	r.State, r.Cords = lineStateOf(s, service, now)
 	r.OnItsWay = ways(s, service, now)
 	return r
@@ -78,10 +77,10 @@ func lineStateOf(s *line.State, service *line.Service, now time.Time) (state str
 	}
 }
 
-func readPlaces(s *line.State, service andon.ServiceName, environments []andon.EnvironmentName, proxy string) []place {
+func readPlaces(s *line.State, service andon.ServiceName, environments []andon.EnvironmentName) []place {
 	places := make([]place, len(environments))
 	for i, env := range environments {
-		places[i] = readPlace(s, andon.Place{Service: service, Environment: env}, proxy)
+		places[i] = readPlace(s, andon.Place{Service: service, Environment: env})
 	}
 	return places
 }
@@ -146,7 +145,7 @@ func maturityLook(m andon.Maturity) string {
 	return "done"
 }
 
-func readPlace(s *line.State, at andon.Place, proxy string) place {
+func readPlace(s *line.State, at andon.Place) place {
 	p := place{Environment: at.Environment}
 	known := s.PlaceOf(at)
 	if known == nil {
@@ -165,10 +164,8 @@ func readPlace(s *line.State, at andon.Place, proxy string) place {
 			p.Healthy++
 		}
 	}
-	if route := known.Desired.Route; route != nil && len(route.Hosts) > 0 {
-		if _, port, ok := strings.Cut(strings.TrimPrefix(proxy, "http://"), ":"); ok {
-			p.URL = "http://" + route.Hosts[0] + ":" + port + "/"
-		}
+	if urls := s.URLs(known); len(urls) > 0 {
+		p.URL = urls[0] + "/"
 	}
 	if d := known.Active; d != nil {
 		p.Moving = &moving{

@@ -54,7 +54,7 @@ func (p *pages) readEnvironment(ctx context.Context, name andon.EnvironmentName,
 		e := s.Environments[name]
 		if known = e != nil; known {
 			page.environmentSummary = summarise(s, e, tally(s, name)[name])
-			page.readRunning(s, p.Proxy())
+			page.readRunning(s)
 		}
 	})
 	if err == nil && !known {
@@ -65,7 +65,7 @@ func (p *pages) readEnvironment(ctx context.Context, name andon.EnvironmentName,
 }
 
 // readRunning copies the services of the page's selection, as many as one page holds.
-func (page *environmentPage) readRunning(s *line.State, proxy string) {
+func (page *environmentPage) readRunning(s *line.State) {
 	for _, name := range slices.Sorted(maps.Keys(s.Services)) {
 		known := s.PlaceOf(andon.Place{Service: name, Environment: page.Name})
 		if known == nil || known.Live == nil && len(known.Desired.Copies) == 0 && known.Active == nil || !page.selects(s, known) {
@@ -75,7 +75,7 @@ func (page *environmentPage) readRunning(s *line.State, proxy string) {
 		switch {
 		case name < page.From:
 		case len(page.Running) < mostServices:
-			page.Running = append(page.Running, readRunning(s, known, proxy))
+			page.Running = append(page.Running, readRunning(s, known))
 		case page.Next == "":
 			next := page.selection
 			next.From = name
@@ -93,8 +93,8 @@ func (a selection) selects(s *line.State, p *line.Place) bool {
 		slices.ContainsFunc(p.Desired.Copies, func(c andon.Copy) bool { return !healthy(s, p, &c) })
 }
 
-func readRunning(s *line.State, p *line.Place, proxy string) running {
-	r := running{place: readPlace(s, p.Place, proxy), Service: p.Place.Service}
+func readRunning(s *line.State, p *line.Place) running {
+	r := running{place: readPlace(s, p.Place), Service: p.Place.Service}
 	if p.Live != nil {
 		r.Artifact, r.Config = p.Live.Artifact, shortHash(p.Live.Config)
 	}

@@ -95,8 +95,8 @@ func (p *pages) readService(ctx context.Context, name andon.ServiceName) (page s
 			return
 		}
 		waits := s.WaitingFor(name, page.Now)
-		page.present(s, service, waits, p.Proxy())
-		stations = readStations(s, service, waits, p.Proxy())
+		page.present(s, service, waits)
+		stations = readStations(s, service, waits)
 		for n, v := range service.Versions {
 			marks[n] = marksOf(v)
 		}
@@ -117,10 +117,10 @@ func (p *pages) readService(ctx context.Context, name andon.ServiceName) (page s
 }
 
 // present reads what is so now.
-func (page *servicePage) present(s *line.State, service *line.Service, waits []andon.Wait, proxy string) {
+func (page *servicePage) present(s *line.State, service *line.Service, waits []andon.Wait) {
 	page.Trunk, page.Repository = service.Source.Trunk, vcs.Redacted(service.Source.URL)
 	page.State, _ = lineStateOf(s, service, page.Now)
-	page.Places = readPlaces(s, service.Name, s.EnvironmentsInOrder(), proxy)
+	page.Places = readPlaces(s, service.Name, s.EnvironmentsInOrder())
 	for _, c := range s.Cords {
 		if s.Concerns(c.Scope, service) {
 			page.Stops, page.State = append(page.Stops, readStop(c)), "stopped"

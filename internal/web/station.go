@@ -71,7 +71,7 @@ func mark(look string) string {
 }
 
 // readStations copies what the picture of a service's line shows from the state.
-func readStations(s *line.State, service *line.Service, waits []andon.Wait, proxy string) []station {
+func readStations(s *line.State, service *line.Service, waits []andon.Wait) []station {
 	p := service.Pipeline()
 	if p == nil {
 		return nil
@@ -80,7 +80,7 @@ func readStations(s *line.State, service *line.Service, waits []andon.Wait, prox
 	for _, stage := range p.Stages {
 		st := station{Name: stage.Name, Approval: stage.Approval != nil, Grants: stage.Grants}
 		if stage.Deploy != "" {
-			at := readPlace(s, andon.Place{Service: service.Name, Environment: stage.Deploy}, proxy)
+			at := readPlace(s, andon.Place{Service: service.Name, Environment: stage.Deploy})
 			st.Place = &at
 		}
 		for _, c := range s.Cords {

@@ -72,7 +72,7 @@ func (p *pages) readVersion(ctx context.Context, ref andon.VersionRef) (page ver
 	if page.Pipeline != nil {
 		page.Production = page.Pipeline.Production()
 	}
-	err = p.Engine.View(ctx, func(s *line.State) { page.present(s, p.Proxy(), p.Engine.Now()) })
+	err = p.Engine.View(ctx, func(s *line.State) { page.present(s, p.Engine.Now()) })
 	if err != nil {
 		return page, err
 	}
@@ -85,7 +85,7 @@ func (p *pages) readVersion(ctx context.Context, ref andon.VersionRef) (page ver
 }
 
 // present reads what is so now.
-func (page *versionPage) present(s *line.State, proxy string, now time.Time) {
+func (page *versionPage) present(s *line.State, now time.Time) {
 	page.At, page.Look = ended(page.VersionSummary)
 	if v := s.Version(page.VersionRef); v != nil {
 		w := way(v)
@@ -100,7 +100,7 @@ func (page *versionPage) present(s *line.State, proxy string, now time.Time) {
 		at := andon.Place{Service: page.Service, Environment: env}
 		known := s.PlaceOf(at)
 		if known != nil || page.goesTo(env) {
-			page.Places = append(page.Places, page.whereabout(known, readPlace(s, at, proxy)))
+			page.Places = append(page.Places, page.whereabout(known, readPlace(s, at)))
 		}
 	}
 	if known := s.PlaceOf(andon.Place{Service: page.Service, Environment: page.Production}); known != nil && known.Live != nil {

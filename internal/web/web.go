@@ -30,7 +30,6 @@ type Config struct {
 	Engine  *engine.Engine
 	History *history.History
 	Logs    *logs.Store
-	Proxy   func() string // the proxy's address: "http://127.0.0.1:8601"
 }
 
 // pages serve everything that is not the API.

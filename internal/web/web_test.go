@@ -72,7 +72,7 @@ func newSite(t *testing.T) *site {
 	s.server = httptest.NewUnstartedServer(httpapi.New(httpapi.Config{
 		Engine: s.plant.Engine, History: h, Logs: s.logs, Keys: auth.New(admin, nil),
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Build: "1.0.0", Address: address, Proxy: proxy,
-		Pages: web.New(web.Config{Engine: s.plant.Engine, History: h, Logs: s.logs, Proxy: proxy}),
+		Pages: web.New(web.Config{Engine: s.plant.Engine, History: h, Logs: s.logs}),
 	}))
 	s.server.Start()
 	t.Cleanup(s.server.Close)

@@ -143,7 +143,7 @@ func (p *Plant) Settle(built func(andon.CommitID) andon.Digest) {
 	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
 	if p.epoch == 0 {
-		welcome, err := p.Engine.Connect(ctx, andon.Hello{Agent: Name, Slots: 4, Build: "1.0.0"})
+		welcome, err := p.Engine.Connect(ctx, andon.Hello{Agent: Name, Slots: 4, Build: "1.0.0", Proxy: "http://127.0.0.1:8601"})
 		p.must(err)
 		p.epoch = welcome.Epoch
 		p.must(p.Engine.Observe(ctx, Name, andon.Observation{Agent: Name, Epoch: p.epoch, Full: true}))

@@ -111,6 +111,9 @@ func (d *Driver) Addr() string {
 	return d.addresses[0]
 }
 
+// AddrTLS is empty: HAProxy is not given certificates.
+func (d *Driver) AddrTLS() string { return "" }
+
 // PID returns the process that serves now, for people who look for it.
 func (d *Driver) PID() int { return int(d.pid.Load()) }
 
