@@ -77,11 +77,12 @@ func (g *Git) backend(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	if b.after != nil {
 		b.after()
 	}
-	var ended atomic.Bool
+	var body fed
+	body.whole.Store(r.Body == http.NoBody)
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
-		g.feed(stdin, control, r, &ended)
+		g.feed(stdin, control, r, &body)
 	}()
 	answered, err := answer(w, control, stdout)
 	if err != nil {
@@ -91,9 +92,13 @@ func (g *Git) backend(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	select {
 	case <-sent:
 	default:
-		// git ended before it had read everything: the client is not waited for.
-		ended.Store(true)
-		_ = control.SetReadDeadline(time.Now())
+		// git may have ended before it had read everything: the client is not waited for. One that has
+		// sent everything is watched by the server, which would take the deadline for its end, and refuse
+		// what it asks for next on the connection.
+		body.ended.Store(true)
+		if !body.whole.Load() {
+			_ = control.SetReadDeadline(time.Now())
+		}
 		<-sent
 	}
 	switch {
@@ -109,19 +114,29 @@ func (g *Git) backend(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	}
 }
 
+// fed is how far the body of a request has come on its way to git.
+type fed struct {
+	whole atomic.Bool // all of it was received
+	ended atomic.Bool // git has ended, and takes no more
+}
+
 // feed gives the body of the request to git, until it ends or git has ended.
-func (g *Git) feed(stdin io.WriteCloser, control *http.ResponseController, r *http.Request, ended *atomic.Bool) {
+func (g *Git) feed(stdin io.WriteCloser, control *http.ResponseController, r *http.Request, f *fed) {
 	defer stdin.Close()
+	if f.whole.Load() {
+		return
+	}
 	// git itself refuses a pack that is too large, with a sentence; this is for everything else.
 	body := io.LimitReader(r.Body, g.MaxPush+maxOverhead)
 	buf := make([]byte, 32<<10)
 	for {
 		// A connection without deadlines is one of a test.
 		_ = control.SetReadDeadline(time.Now().Add(stall))
-		if ended.Load() { // whoever says so sets the deadline afterwards
+		if f.ended.Load() { // whoever says so sets the deadline afterwards
 			return
 		}
 		n, err := body.Read(buf)
+		f.whole.Store(err != nil)
 		if n > 0 {
 			if _, err := stdin.Write(buf[:n]); err != nil {
 				return // git has read enough, or has ended

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/auth"
 	"github.com/andon-cd/andon/internal/line"
 )
 
@@ -333,6 +335,40 @@ func TestGit_ServesNothingElse(t *testing.T) {
 		p.must(errors.Join(err, resp.Body.Close()))
 		if resp.StatusCode != http.StatusNotFound {
 			t.Errorf("GET %s is answered with %s: %.100s", path, resp.Status, body)
+		}
+	}
+}
+
+// A lagging writer holds up whoever waits for more of a request until git has ended.
+type lagging struct {
+	http.ResponseWriter
+	ended chan struct{}
+}
+
+func (l *lagging) Unwrap() http.ResponseWriter { return l.ResponseWriter }
+
+func (l *lagging) SetReadDeadline(at time.Time) error {
+	if time.Until(at) > 0 {
+		<-l.ended
+	} else if !at.IsZero() {
+		close(l.ended)
+	}
+	return http.NewResponseController(l.ResponseWriter).SetReadDeadline(at)
+}
+
+func TestGit_ThatEndsBeforeTheEndOfItsRequestIsSeenLeavesTheConnectionForTheNext(t *testing.T) {
+	p := open(t)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.git.ServeHTTP(&lagging{w, make(chan struct{})}, r.WithContext(auth.With(r.Context(), auth.Identity{Role: auth.Admin})))
+	}))
+	defer server.Close()
+	for range 3 {
+		resp, err := server.Client().Get(server.URL + "/git/shop.git/info/refs?service=git-receive-pack")
+		p.must(err)
+		body, err := io.ReadAll(resp.Body)
+		p.must(errors.Join(err, resp.Body.Close()))
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("it is answered with %s: %s", resp.Status, body)
 		}
 	}
 }
