@@ -41,8 +41,8 @@ type Config struct {
 	Copies    int       // most of one service; 0: DefaultCopies
 	// Address is the IP address at which copies listen: one of this host, which the edges reach.
 	// Empty: DefaultAddress, for a host that keeps its copies for its own proxy.
-	Proxy   string // where its proxy answers, as in a Hello
 	Address string
+	Proxy   string       // where the host's proxy answers, as in a Hello
 	Probe   Probe        // how health is asked for; nil: over the network
 	Log     *slog.Logger // nil: nothing is logged
 	// Joined says that the host joined the plant: it has a key, and no token.

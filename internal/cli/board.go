@@ -11,6 +11,7 @@ import (
 
 	"github.com/andon-cd/andon/api"
 	"github.com/andon-cd/andon/internal/andon"
+	"github.com/andon-cd/andon/internal/form"
 )
 
 type boardCmd struct {
@@ -49,7 +50,7 @@ func (cmd *boardCmd) known(s api.Status) error {
 		return nil
 	}
 	e := andon.Errorf(andon.KindNotFound, "no service is of team %s", cmd.Team)
-	switch near := nearest(cmd.Team, teams); {
+	switch near := form.Nearest(cmd.Team, teams); {
 	case near != "":
 		return e.WithHint("did you mean %s?", near)
 	case len(teams) > 0:

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/andon-cd/andon/api"
+	"github.com/andon-cd/andon/internal/form"
 )
 
 type logCmd struct {
@@ -110,7 +111,7 @@ func copyLogs(s api.ServiceDetail, environment string) ([]logSource, error) {
 		return sources, nil
 	}
 	e := &api.Error{Kind: api.KindNotFound, Message: fmt.Sprintf("nothing of %s runs in %s", s.Name, environment), Hint: "See `andon status " + s.Name + "`."}
-	if near := nearest(environment, known); near != "" && near != environment {
+	if near := form.Nearest(environment, known); near != "" && near != environment {
 		e.Hint = "Did you mean " + near + "?"
 	}
 	return nil, e
@@ -156,7 +157,7 @@ func (cmd *logCmd) isIn(v api.VersionDetail) error {
 // noSuch says that nothing has the name, with the one that was probably meant or all that there are.
 func noSuch(message, name, plural string, known []string) error {
 	e := &api.Error{Kind: api.KindNotFound, Message: message}
-	if near := nearest(name, known); near != "" {
+	if near := form.Nearest(name, known); near != "" {
 		e.Hint = "Did you mean " + near + "?"
 	} else if len(known) > 0 {
 		e.Hint = "Its " + plural + " are " + strings.Join(known, ", ") + "."

@@ -1,4 +1,4 @@
-package cli
+package form
 
 import "testing"
 
@@ -8,8 +8,8 @@ func TestNearest_TakesSwappedLettersForOneMistake(t *testing.T) {
 		"shpo": "shop", "sohp": "shop", "hsop": "shop", "sop": "shop", "shopp": "shop", "shup": "shop",
 		"catr": "cart", "porduciton": "production", "pohs": "", "order": "", "": "",
 	} {
-		if got := nearest(word, names); got != want {
-			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
+		if got := Nearest(word, names); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
 		}
 	}
 }
