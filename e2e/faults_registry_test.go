@@ -141,8 +141,10 @@ func TestFault_ArtifactCorrupt(t *testing.T) {
 	for _, c := range one.copies("production") {
 		kill(t, c)
 	}
-	until(t, "the copies are back", func() error {
-		if in := p.inTraffic("shop", "production"); len(in) != 2 || in[0].Restarts == 0 || in[1].Restarts == 0 {
+	until(t, "the copies are back", func() error { // while neither is well, both keep the traffic
+		in := p.inTraffic("shop", "production")
+		back := func(c api.Copy) bool { return c.Restarts > 0 && c.Phase == api.PhaseHealthy }
+		if len(in) != 2 || !back(in[0]) || !back(in[1]) {
 			return fmt.Errorf("%+v", in)
 		}
 		return nil
