@@ -72,14 +72,15 @@ func ExecuteWithin(t testing.TB, limit time.Duration, dir string, environment []
 	return r
 }
 
-// EnvironmentIn returns the environment of a user who lives in a directory and has nothing else.
+// EnvironmentIn returns the environment of a user who lives in a directory and has nothing else. A race
+// ends a program at once, so none waits for another thread's report at its end.
 func EnvironmentIn(home string) []string {
 	environment := []string{
 		"HOME=" + home, "XDG_CONFIG_HOME=" + home + "/.config", "XDG_DATA_HOME=" + home + "/.local/share",
 		"XDG_STATE_HOME=" + home + "/.local/state", "XDG_CACHE_HOME=" + home + "/.cache",
 		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "GIT_TERMINAL_PROMPT=0",
 		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com", "GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.com",
-		"LANG=C.UTF-8", "NO_COLOR=1", "GORACE=halt_on_error=1 exitcode=66",
+		"LANG=C.UTF-8", "NO_COLOR=1", "GORACE=halt_on_error=1 exitcode=66 atexit_sleep_ms=0",
 	}
 	for _, name := range []string{"PATH", "USER", "GOFLAGS", "GOPROXY", "GOSUMDB", "GOROOT", "TZ"} {
 		if value, ok := os.LookupEnv(name); ok {
