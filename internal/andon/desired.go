@@ -77,6 +77,24 @@ func (d *Desired) Serves(name AgentName) (serves, all bool) {
 	return true, false
 }
 
+// Edges returns the agents whose proxies have the route: those that it names, or, if it is from
+// before routes named any, those that have copies.
+func (d *Desired) Edges() []AgentName {
+	if d.Route == nil {
+		return nil
+	}
+	if len(d.Route.Edges) > 0 {
+		return d.Route.Edges
+	}
+	var agents []AgentName
+	for _, c := range d.Copies {
+		if !slices.Contains(agents, c.Agent) {
+			agents = append(agents, c.Agent)
+		}
+	}
+	return agents
+}
+
 // Clone returns a copy of d whose slices and route can be changed without changing d's.
 // The maps inside the copies' specifications are shared: they never change.
 func (d Desired) Clone() Desired {

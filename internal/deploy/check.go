@@ -186,7 +186,7 @@ func (v *view) attested() (waits []Wait, trouble string) {
 	if v.Desired.Route == nil {
 		return nil, ""
 	}
-	for _, agent := range v.edges() {
+	for _, agent := range v.Desired.Edges() {
 		w, missing := v.serving(agent)
 		if !missing {
 			continue
@@ -197,24 +197,6 @@ func (v *view) attested() (waits []Wait, trouble string) {
 		}
 	}
 	return waits, trouble
-}
-
-// edges returns the agents whose proxies have the route: those that it names, or, if it is from
-// before routes named any, those that have copies.
-func (v *view) edges() []andon.AgentName {
-	if v.Desired.Route == nil {
-		return nil
-	}
-	if len(v.Desired.Route.Edges) > 0 {
-		return v.Desired.Route.Edges
-	}
-	var agents []andon.AgentName
-	for _, c := range v.Desired.Copies {
-		if !slices.Contains(agents, c.Agent) {
-			agents = append(agents, c.Agent)
-		}
-	}
-	return agents
 }
 
 // serving returns the wait for an agent that does not serve the route as it should be. One that
@@ -236,7 +218,7 @@ func (v *view) serving(agent andon.AgentName) (Wait, bool) {
 
 // othersServe reports whether some agent that keeps the route is there.
 func (v *view) othersServe() bool {
-	return slices.ContainsFunc(v.edges(), func(agent andon.AgentName) bool {
+	return slices.ContainsFunc(v.Desired.Edges(), func(agent andon.AgentName) bool {
 		_, lost := v.Lost[agent]
 		return !lost
 	})

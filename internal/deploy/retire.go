@@ -54,7 +54,7 @@ func (v *view) draining(c andon.Copy) bool {
 	if r.Unrouted.IsZero() {
 		return false
 	}
-	for _, agent := range v.edges() {
+	for _, agent := range v.Desired.Edges() {
 		if _, lost := v.Lost[agent]; lost || v.Routes[agent] == nil {
 			return true
 		}

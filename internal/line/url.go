@@ -2,10 +2,7 @@ package line
 
 import (
 	"net/url"
-	"slices"
 	"strings"
-
-	"github.com/andon-cd/andon/internal/andon"
 )
 
 // URLs returns where people reach what has the route of a place: its host names, at the proxy of
@@ -25,7 +22,7 @@ func (s *State) URLs(p *Place) []string {
 // entrance returns the scheme of a place's proxy, and its port with a colon; empty: the usual one.
 func (s *State) entrance(p *Place) (scheme, port string) {
 	var edge *Agent
-	for _, name := range s.entrances(p) {
+	for _, name := range p.Desired.Edges() {
 		if a := s.Agents[name]; a != nil && a.Proxy != "" && (edge == nil || edge.Lost && !a.Lost) {
 			edge = a
 		}
@@ -39,20 +36,6 @@ func (s *State) entrance(p *Place) (scheme, port string) {
 		return scheme, ""
 	}
 	return scheme, port
-}
-
-// entrances returns the agents whose proxies have the route of a place.
-func (s *State) entrances(p *Place) []andon.AgentName {
-	if edges := p.Desired.Route.Edges; len(edges) > 0 {
-		return edges
-	}
-	var names []andon.AgentName
-	for _, c := range p.Desired.Copies {
-		if !slices.Contains(names, c.Agent) {
-			names = append(names, c.Agent)
-		}
-	}
-	return names
 }
 
 // validProxy reports whether an agent's word is the address of a proxy, with its port.
