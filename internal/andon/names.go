@@ -103,6 +103,13 @@ func NewInstanceID(g GroupID, i int) InstanceID {
 	return InstanceID(fmt.Sprintf("%s.%d", g, i))
 }
 
+var instancePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*$`)
+
+// Valid reports whether an ID may become the name of a directory and of a container.
+func (id InstanceID) Valid() bool {
+	return len(id) <= 200 && instancePattern.MatchString(string(id))
+}
+
 // A TaskID names a task: SERVICE.NUMBER.STAGE.JOB.RUN for a job, DEPLOYMENT.smoke.N for
 // a smoke test. The same decision always gives the same ID.
 type TaskID string
@@ -110,12 +117,15 @@ type TaskID string
 // A CordID names one pull of the cord: "cord-N", N counting from 1 in the plant.
 type CordID string
 
-// Every command compiles this pattern when it starts, which would take a multiple of the time with
-// the bound in it.
-var namePattern = regexp.MustCompile(`^[a-z](?:-?[a-z0-9])*$`)
+// NamePattern is the form of what ValidName accepts, of any length: every command compiles it when it
+// starts, which would take a multiple of the time with the bound in it.
+var NamePattern = regexp.MustCompile(`^[a-z](?:-?[a-z0-9])*$`)
+
+// LongestName is how many characters a name may have.
+const LongestName = 39
 
 // ValidName reports whether s may name a service, an environment, an agent, a stage or a job.
-func ValidName(s string) bool { return len(s) <= 39 && namePattern.MatchString(s) }
+func ValidName(s string) bool { return len(s) <= LongestName && NamePattern.MatchString(s) }
 
 // NameRule says in words what ValidName accepts, for error messages.
 const NameRule = "a name is a lower-case letter followed by at most 38 lower-case letters, digits and single hyphens"

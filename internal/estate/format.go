@@ -53,7 +53,7 @@ func selectorShape() form.Object {
 	return form.Object{
 		Example: example, Some: []string{"labels", "names"}, None: "chooses no host", Hint: example,
 		Fields: []form.Field{
-			{Key: "names", Shape: form.List{Item: nameShape, Least: 1, Most: 1000, Noun: "host", Example: "write the name of a host"}, Doc: "hosts by name"},
+			{Key: "names", Shape: form.List{Item: form.Name, Least: 1, Most: 1000, Noun: "host", Example: "write the name of a host"}, Doc: "hosts by name"},
 			{Key: "labels", Shape: form.Mapping{Key: labelShape, Value: form.Text{Noun: "a text", Plain: true, Most: 63}, Least: 1, Most: 20, Noun: "label", Example: "write {NAME: VALUE}"}, Doc: "all of these labels, as the hosts say them"},
 		},
 	}
@@ -62,7 +62,7 @@ func selectorShape() form.Object {
 func routesShape() form.Mapping {
 	const example = "write {SERVICE: shop.example.com}"
 	hosts := form.List{Item: hostShape, Least: 1, Most: 20, Noun: "host name", Example: "write shop.example.com"}
-	return form.Mapping{Key: nameShape, Value: form.Either{Scalar: hostShape, List: hosts}, Least: 1, Most: 1000, Noun: "service", Example: example}
+	return form.Mapping{Key: form.Name, Value: form.Either{Scalar: hostShape, List: hosts}, Least: 1, Most: 1000, Noun: "service", Example: example}
 }
 
 func limitsShape() form.Object {
@@ -141,10 +141,6 @@ func strategyWords() []string {
 }
 
 var (
-	nameShape = form.Text{
-		Noun: "a name", Rule: andon.NameRule, Most: 39,
-		Pattern: regexp.MustCompile(`^[a-z](?:-?[a-z0-9])*$`),
-	}
 	labelShape = form.Text{
 		Noun: "the name of a label", Rule: "use letters, digits, -, _ and .", Most: 63,
 		Pattern: regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`),

@@ -25,6 +25,9 @@ type Text struct {
 	example []string // for editors
 }
 
+// Name is the name of a service, an environment, a host, a stage or a job.
+var Name = Text{Noun: "a name", Rule: andon.NameRule, Most: andon.LongestName, Pattern: andon.NamePattern}
+
 func (t Text) want() string { return t.Noun }
 
 // Check implements Shape.

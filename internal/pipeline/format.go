@@ -35,8 +35,8 @@ func pipelineShape() form.Object {
 	return form.Object{
 		Example: "begin with service: NAME and commit:; `andon init` writes one that works for this repository",
 		Fields: []form.Field{
-			{Key: "service", Required: true, Shape: nameShape, Doc: "the name of the service, also its host name"},
-			{Key: "team", Shape: nameShape, Doc: "who is responsible for the service: the board shows its services together"},
+			{Key: "service", Required: true, Shape: form.Name, Doc: "the name of the service, also its host name"},
+			{Key: "team", Shape: form.Name, Doc: "who is responsible for the service: the board shows its services together"},
 			{Key: "commit", Required: true, Shape: commitShape(), Doc: "the commit stage, which tests every commit and builds the artifact once"},
 			{Key: "run", Shape: runShape(), Doc: "what a running copy is; without it, nothing is deployed"},
 			{Key: "smoke", Shape: smokeShape(), Doc: "tests of every new copy before it has traffic"},
@@ -63,7 +63,7 @@ func artifactShape() form.Object {
 		Example: "write {path: out}",
 		Fields: []form.Field{
 			{Key: "path", Required: true, Shape: pathShape, Doc: "a file or directory in the checkout, relative to its top; . is all of it"},
-			{Key: "job", Shape: nameShape, Doc: "the job in whose checkout it is; default: the job named build, otherwise the last one"},
+			{Key: "job", Shape: form.Name, Doc: "the job in whose checkout it is; default: the job named build, otherwise the last one"},
 			{Key: "image", Instead: "keep files with path: and start them with run.command"},
 		},
 	}
@@ -71,7 +71,7 @@ func artifactShape() form.Object {
 
 func jobsShape() form.Mapping {
 	return form.Mapping{
-		Key: nameShape, Value: jobShape(), Least: 1, Most: 100, Noun: "job",
+		Key: form.Name, Value: jobShape(), Least: 1, Most: 100, Noun: "job",
 		Example: "write NAME: {steps: [{run: COMMAND}]}",
 	}
 }
@@ -81,7 +81,7 @@ func jobShape() form.Object {
 		Example: "write {steps: [{run: COMMAND}]}",
 		Fields: []form.Field{
 			{Key: "steps", Required: true, Shape: stepsShape(), Doc: "shell commands, in order, in one fresh checkout"},
-			{Key: "needs", Shape: form.Either{Scalar: nameShape, List: form.List{Item: nameShape, Most: 100, Noun: "job"}}, Doc: "jobs of the same stage that must succeed first"},
+			{Key: "needs", Shape: form.Either{Scalar: form.Name, List: form.List{Item: form.Name, Most: 100, Noun: "job"}}, Doc: "jobs of the same stage that must succeed first"},
 			{Key: "env", Shape: envShape(), Doc: "environment variables of the steps"},
 			{Key: "timeout", Shape: form.Span{Least: time.Millisecond, Most: day}, Doc: "the longest the whole job may take; default 30m"},
 			{Key: "reports", Shape: reportsShape(), Doc: "test reports that the job writes"},
@@ -182,9 +182,9 @@ func stagesShape() form.List {
 		Some:    []string{"deploy", "approval", "jobs", "grants"}, None: "does nothing",
 		Hint: "give it at least one of deploy, approval, jobs and grants",
 		Fields: []form.Field{
-			{Key: "name", Required: true, Shape: nameShape, Doc: "the name of the stage"},
+			{Key: "name", Required: true, Shape: form.Name, Doc: "the name of the stage"},
 			{Key: "approval", Shape: approval, Doc: "{}: a person lets each version in, with andon promote"},
-			{Key: "deploy", Shape: nameShape, Doc: "the environment that the stage deploys to"},
+			{Key: "deploy", Shape: form.Name, Doc: "the environment that the stage deploys to"},
 			{Key: "jobs", Shape: jobsShape(), Doc: "the jobs after the deployment, with the service's address in $ANDON_URL"},
 			{Key: "grants", Shape: form.Choice{Words: []string{string(andon.ReleaseCandidate), string(andon.Certified)}}, Doc: "what a version has earned that passes"},
 		},
@@ -200,7 +200,7 @@ func environmentsShape() form.Mapping {
 			{Key: "instances", Shape: form.Whole{Least: 1, Most: 100}, Doc: "how many copies run there; default: run.instances"},
 		},
 	}
-	return form.Mapping{Key: nameShape, Value: options, Most: 100, Noun: "environment", Example: "write production: {instances: 2}"}
+	return form.Mapping{Key: form.Name, Value: options, Most: 100, Noun: "environment", Example: "write production: {instances: 2}"}
 }
 
 func envShape() form.Mapping {
@@ -213,10 +213,6 @@ func envShape() form.Mapping {
 var (
 	commandShape = form.Text{Noun: "a command", Boolean: true}
 
-	nameShape = form.Text{
-		Noun: "a name", Rule: andon.NameRule, Most: 39,
-		Pattern: regexp.MustCompile(`^[a-z](?:-?[a-z0-9])*$`),
-	}
 	envNameShape = form.Text{
 		Noun: "a variable name", Most: 200,
 		Pattern: regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`),

@@ -105,7 +105,7 @@ func (d *Driver) recall() error {
 	}
 	for _, e := range entries {
 		id := andon.InstanceID(e.Name())
-		if !e.IsDir() || !validID(id) {
+		if !e.IsDir() || !id.Valid() {
 			continue
 		}
 		rec, err := readRecord(d.home(id))
@@ -157,7 +157,7 @@ func (d *Driver) adopt(ctx context.Context, there listed) error {
 		return err
 	}
 	switch {
-	case !validID(instance) || found.neverRan() || strings.TrimPrefix(found.Name, "/") != d.name(instance):
+	case !instance.Valid() || found.neverRan() || strings.TrimPrefix(found.Name, "/") != d.name(instance):
 		if err := d.engine.remove(ctx, found.ID); err != nil { // a start was cut off, or it was put aside
 			d.config.Log.Debug("a container cannot be removed yet", "container", found.ID, "error", err)
 		}

@@ -17,7 +17,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -218,11 +217,6 @@ func (d *Driver) home(id andon.InstanceID) string {
 
 // name returns the name of a copy's container, which no other plant's container has.
 func (d *Driver) name(id andon.InstanceID) string { return "andon-" + d.plant + "-" + string(id) }
-
-var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*$`)
-
-// validID reports whether an ID may become the name of a directory and of a container.
-func validID(id andon.InstanceID) bool { return len(id) <= 200 && idPattern.MatchString(string(id)) }
 
 // The labels of a container.
 const (

@@ -36,7 +36,7 @@ func (d *Driver) Stop(ctx context.Context, id andon.InstanceID, grace time.Durat
 	if err := d.end(ctx, c, id, grace); err != nil {
 		return err
 	}
-	if !validID(id) {
+	if !id.Valid() {
 		return nil
 	}
 	if err := d.discard(ctx, d.name(id)); err != nil {
@@ -71,7 +71,7 @@ func (d *Driver) discard(ctx context.Context, id string) error {
 // end ends the container of that ID, which may be one that no copy is known of: a start that
 // was cut off. The caller has its turn.
 func (d *Driver) end(ctx context.Context, c *contained, id andon.InstanceID, grace time.Duration) error {
-	if !validID(id) {
+	if !id.Valid() {
 		return nil // no container has its name
 	}
 	if c != nil {

@@ -239,7 +239,7 @@ type (
 
 // check refuses a specification that can never be started.
 func check(spec platform.Spec) error {
-	if !validID(spec.ID) {
+	if !spec.ID.Valid() {
 		return andon.Errorf(andon.KindInvalid, "%q cannot be the ID of a copy", spec.ID)
 	}
 	if len(spec.Command) == 0 || spec.Command[0] == "" {

@@ -17,7 +17,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -121,7 +120,7 @@ func (d *Driver) adopt() error {
 	}
 	for _, e := range entries {
 		id := andon.InstanceID(e.Name())
-		if !e.IsDir() || !validID(id) {
+		if !e.IsDir() || !id.Valid() {
 			continue
 		}
 		rec, err := readRecord(d.home(id))
@@ -269,11 +268,6 @@ func (d *Driver) home(id andon.InstanceID) string { return filepath.Join(d.confi
 // mark returns the environment entry by which every process of a copy is known, also one
 // that left its session: the copy's directory, which no other plant's copy has.
 func (d *Driver) mark(id andon.InstanceID) string { return "ANDON_COPY=" + d.home(id) }
-
-var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*$`)
-
-// validID reports whether an ID may become the name of a directory.
-func validID(id andon.InstanceID) bool { return len(id) <= 200 && idPattern.MatchString(string(id)) }
 
 // ownBasics returns what every process needs of this process's environment.
 func ownBasics() map[string]string {

@@ -184,7 +184,7 @@ func (d *Driver) environment(spec platform.Spec) map[string]string {
 
 // check refuses a specification that can never be started.
 func check(spec platform.Spec) error {
-	if !validID(spec.ID) {
+	if !spec.ID.Valid() {
 		return andon.Errorf(andon.KindInvalid, "%q cannot be the ID of a copy", spec.ID)
 	}
 	if len(spec.Command) == 0 || spec.Command[0] == "" {
