@@ -131,8 +131,9 @@ func (b *bed) leftNothing() {
 }
 
 // outOfTime runs a job that is to be out of time once its shell has written a word with a number,
-// with as much time as the shell needs for that on this machine.
-func (b *bed) outOfTime(word string, job func(timeout time.Duration) andon.Lease) (result andon.TaskResult, pid int) {
+// with as much time as the shell needs for that on this machine. The number is that of a process, which
+// must not run any more then.
+func (b *bed) outOfTime(word string, job func(timeout time.Duration) andon.Lease) andon.TaskResult {
 	b.t.Helper()
 	for timeout := 200 * time.Millisecond; ; timeout *= 4 {
 		result, log := b.run(job(timeout))
@@ -140,7 +141,10 @@ func (b *bed) outOfTime(word string, job func(timeout time.Duration) andon.Lease
 			b.t.Fatalf("within %v, it ends with %+v\n%s", timeout, result, log)
 		}
 		if strings.Contains(log, "\n"+word+"=") || timeout > patience {
-			return result, after(b.t, log, word)
+			if pid := after(b.t, log, word); runs(pid) {
+				b.t.Errorf("process %d still runs: %+v", pid, result)
+			}
+			return result
 		}
 	}
 }
